@@ -1,0 +1,18 @@
+"""digest: trending papers in your inbox, the ones you care about, and why.
+
+The flow, which is also the map of the code::
+
+    sources ──▶ parse ──▶ store (diff by identity, sightings) ──▶ due? ──▶ rank ──▶ edition (frozen)
+                                                                                        │
+                                                          ┌─────────────────────────────┤
+                                                     render mail                  publish feeds
+                                                          │
+                                                     deliver (claim → send → mark)
+
+`sources`, `identity`, `snapshot`, `store`, `edition`, `rank`, `render`, `feeds` and `deliver` are the stages,
+with `http`, `tokens` and `metrics` beside them; none imports another. `pipeline` calls them in order.
+`schedule` ticks. `cli` is the only place that reads the `settings`, prints or exits. `model` holds the
+values that travel, `errors` what is told to people.
+"""
+
+__version__ = "0.1.0"

@@ -1,0 +1,201 @@
+"""Commands about time: serve, schedule."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.cli.context import Context, day, subscriber, write_metrics
+from digest.cli.service import summary
+from digest.errors import ConfigError, DigestError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from digest.settings import Config
+
+log = logging.getLogger("digest")
+
+
+@click.command()
+@click.pass_obj
+def serve(context: Context) -> None:
+    """Do passes for ever: each subscriber gets their edition at their own hour. SIGTERM ends it well.
+
+    The configuration is read again when it was edited; an edit that is wrong is reported, and the last
+    good one stays in use.
+
+    \b
+    Example:
+      digest --config /etc/digest/digest.toml serve
+    """
+    from digest import schedule
+
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s")
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    # APScheduler warns at each tick that is not begun because the one before it still sends mail.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
+    logging.getLogger("httpx").setLevel(logging.WARNING)
+    with ExitStack() as opened:
+        serving = Serving(context)
+        opened.callback(serving.close)
+        schedule.tick_forever(serving.tick, serving.folders())
+        log.info("stopped")
+
+
+class Serving:
+    """The service while it runs: the configuration in use, and what was told already."""
+
+    def __init__(self, context: Context) -> None:
+        self._context = context
+        self._opened = ExitStack()
+        self._first = True  # no pass has been done with this configuration yet
+        self._trouble: tuple[str, ...] = ()
+        self._told: tuple[str, ...] = ()
+        self._done = ""
+        self._last = datetime.now(UTC)
+        config = context.load()
+        self._files = _files(context.path, config)
+        self._open(config, ExitStack())
+
+    def close(self) -> None:
+        """Close the database."""
+        self._opened.close()
+
+    def folders(self) -> list[Path]:
+        """List the folders that dumps are put into."""
+        return [source.path for source in self._service.sources if source.kind == "folder"]
+
+    def tick(self, stopping: Callable[[], bool]) -> timedelta:
+        """Do a pass with the configuration as it stands; return how long to wait for the next.
+
+        Whatever goes wrong is a line in the log, once for as long as it lasts, and the next tick tries again.
+        """
+        from digest import pipeline
+
+        told: tuple[str, ...]
+        try:
+            self._reload()
+            now = datetime.now(UTC)
+            outcome = pipeline.run_pass(
+                self._service,
+                now,
+                first=self._first or now < self._last,  # a clock that was set back made wrong plans
+                trouble=self._trouble,
+                stopping=stopping,
+            )
+            self._first, self._last = False, now
+            failure = pipeline.ping(self._service) if outcome.good else None
+            written = write_metrics(self._config, outcome, config_wrong=bool(self._trouble))
+            told = (*outcome.errors, *filter(None, (failure, written)))
+            if (done := summary(outcome)) != self._done:
+                log.info("%s", done)
+            self._done = done
+        except DigestError as error:
+            told = (*self._trouble, str(error))
+        except Exception as error:
+            told = (*self._trouble, f"an error of ours: {type(error).__name__}: {error}")
+            if told != self._told:
+                log.exception("this pass failed")
+        for line in told:
+            if line not in self._told:
+                log.warning("%s", line)
+        self._told = told
+        return self._config.schedule.tick
+
+    def _reload(self) -> None:
+        """Read the configuration again where a file was edited; one that is wrong is not taken over."""
+        files = _files(self._context.path, self._config)
+        if files == self._files:
+            return
+        opened = ExitStack()
+        try:
+            config = self._context.load()
+            self._open(config, opened)
+        except (DigestError, OSError) as error:
+            opened.close()
+            self._trouble = tuple(
+                f"the configuration was edited and is not in use: {line}"
+                for line in str(error).splitlines()
+            )
+            if isinstance(error, ConfigError):  # only another edit can help; else try again
+                self._files = files
+            return
+        self._files = files
+
+    def _open(self, config: Config, opened: ExitStack) -> None:
+        service = opened.enter_context(self._context.service(config))
+        self._opened.close()
+        self._service, self._config, self._opened = service, config, opened
+        self._first, self._trouble = True, ()
+        log.info("%s subscribers, a tick every %s", len(service.subscribers), config.schedule.tick)
+
+
+def _files(path: Path, config: Config) -> list[tuple[int, int, int] | None]:
+    """Tell the state of the files of the configuration; None for one that is missing."""
+    found: list[tuple[int, int, int] | None] = []
+    for file in (path, config.service.interests):
+        try:
+            state = file.stat()
+            found.append((state.st_mtime_ns, state.st_size, state.st_ino))
+        except OSError:
+            found.append(None)
+    return found
+
+
+@click.command()
+@click.argument("name", metavar="[SUBSCRIBER]", required=False)
+@click.option(
+    "--from", "start", callback=day, metavar="DATE", help="The first local date; by default today."
+)
+@click.option(
+    "--days", type=click.IntRange(1, 3660), default=14, show_default=True, help="How many dates."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the editions as JSON.")
+@click.pass_obj
+def schedule(
+    context: Context, name: str | None, start: date | None, days: int, as_json: bool
+) -> None:
+    """Show the editions to come, in local time and in UTC, and where the clock changes.
+
+    \b
+    Examples:
+      digest schedule
+      digest schedule me --from 2027-03-22 --days 14
+    """
+    from digest import pipeline
+
+    with context.service() as service:
+        names = [subscriber(service, name).name] if name else list(service.subscribers)
+        try:
+            coming = pipeline.coming(service, names, start, days, datetime.now(UTC))
+        except OverflowError:
+            raise click.BadParameter("the calendar ends with the year 9999") from None
+    if as_json:
+        told = [
+            {
+                "subscriber": each.subscriber,
+                "local_date": each.local_date.isoformat(),
+                "local": each.local.isoformat(),
+                "utc": each.utc.isoformat(),
+            }
+            for each in coming
+        ]
+        click.echo(json.dumps(told, indent=2, ensure_ascii=False))
+        return
+    width = max((len(each.subscriber) for each in coming), default=0)
+    for each in coming:
+        local, utc = f"{each.local:%a %Y-%m-%d %H:%M %z}", f"{each.utc:%Y-%m-%d %H:%M} UTC"
+        note = f"  ({each.note})" if each.note else ""
+        click.echo(f"{each.subscriber:{width}}  {local}  {utc}{note}")
+    if not coming:
+        click.echo("no edition is to come on these days")
+
+
+COMMANDS = (serve, schedule)

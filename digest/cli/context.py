@@ -1,0 +1,196 @@
+"""From the configuration to a `pipeline.Service`: the one place that knows both."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from datetime import UTC, date, datetime
+from email.utils import parseaddr
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from digest.errors import ConfigError
+
+if TYPE_CHECKING:
+    from digest import render
+    from digest.deliver import Sender
+    from digest.http import Client
+    from digest.model import Subscriber
+    from digest.pipeline import Outcome, Service
+    from digest.settings import Config
+
+
+def moment(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """Read an ISO 8601 time of an option; one without a zone is UTC."""
+    if text is None:
+        return None
+    try:
+        read = datetime.fromisoformat(text)
+    except ValueError:
+        told = f'"{text}" is no time; write it like 2026-11-21T07:30:00Z'
+        raise click.BadParameter(told) from None
+    return read.astimezone(UTC) if read.tzinfo else read.replace(tzinfo=UTC)
+
+
+def day(_context: click.Context, _option: click.Parameter, text: str | None) -> date | None:
+    """Read an ISO 8601 date of an option."""
+    try:
+        return date.fromisoformat(text) if text else None
+    except ValueError:
+        raise click.BadParameter(f'"{text}" is no date; write it like 2026-11-21') from None
+
+
+NOW = click.option(
+    "--now",
+    callback=moment,
+    metavar="TIME",
+    help="Act as if it were this time, like 2026-11-21T07:30:00Z (tests, replays).",
+)
+
+
+class Context:
+    """What the commands share: where the configuration is, and what can be opened from it."""
+
+    def __init__(self, path: str) -> None:
+        self.path = Path(path)
+
+    def load(self, *, people: bool = True) -> Config:
+        """Read the configuration, with or without the interests file."""
+        from digest import settings
+
+        return settings.load(self.path, os.environ, people=people)
+
+    @contextmanager
+    def service(self, config: Config | None = None) -> Iterator[Service]:
+        """Open the installation; the database is made where there is none."""
+        from digest import pipeline, render, store
+        from digest.model import DeliveryState, Source
+
+        config = config or self.load()
+        renderer = render.load(template_folders(config))
+        engine = store.connect(config.service.database)
+        try:
+            store.require_current(engine)
+            yield pipeline.Service(
+                engine=engine,
+                renderer=renderer,
+                sources=tuple(
+                    Source(**source.model_dump(exclude={"enabled"}))
+                    for source in config.sources
+                    if source.enabled
+                ),
+                subscribers={subscriber.name: subscriber for subscriber in config.subscribers},
+                frame=_frame(config),
+                url=config.service.url,
+                output=config.service.output,
+                keys=(_key(config.service.secret),),
+                too_late_after=config.schedule.too_late_after,
+                wait_for_sources=config.schedule.wait_for_sources,
+                lookback=config.editions.lookback,
+                first_lookback=config.editions.first_lookback,
+                when_uncertain=DeliveryState.QUEUED
+                if config.mail.when_uncertain == "resend"
+                else DeliveryState.UNCERTAIN,
+                open_sender=lambda: _sender(config),
+                open_client=lambda: _client(config),
+                ping=config.schedule.ping,
+            )
+        finally:
+            engine.dispose()
+
+
+def data(name: str) -> Path:
+    """Find the folder of templates or of example configuration: in the wheel, or in the source tree."""
+    package = Path(__file__).parent.parent
+    installed = package / "_data" / name
+    return installed if installed.is_dir() else package.parent / name
+
+
+def write_metrics(config: Config, outcome: Outcome, *, config_wrong: bool = False) -> str | None:
+    """Write the metrics file where one is configured; return what went wrong."""
+    if not config.service.metrics:
+        return None
+    from digest import metrics
+
+    counts = {name: count for name, count in vars(outcome).items() if isinstance(count, int)}
+    counts["errors"] = len(outcome.errors)
+    try:
+        metrics.write(config.service.metrics, datetime.now(UTC), counts, config_wrong=config_wrong)
+    except OSError as error:
+        return f"service.metrics: {error.filename}: {error.strerror}"
+    return None
+
+
+def template_folders(config: Config) -> list[Path]:
+    """List where templates are looked for, the operator's own folder first."""
+    own = config.service.templates
+    if own and not own.is_dir():
+        raise ConfigError(f"service.templates: {own}: no such folder")
+    return [own, data("templates")] if own else [data("templates")]
+
+
+def subscriber(service: Service, name: str | None) -> Subscriber:
+    """Find a subscriber by name; without a name, the first."""
+    if name is None:
+        if not service.subscribers:
+            raise ConfigError("the interests file has no subscriber yet")
+        return next(iter(service.subscribers.values()))
+    if name not in service.subscribers:
+        known = ", ".join(service.subscribers)
+        raise click.BadParameter(f'no subscriber is called "{name}"; there are: {known}')
+    return service.subscribers[name]
+
+
+def _key(path: Path) -> bytes:
+    """Read the key of all tokens; made at the first use, readable by the service alone."""
+    if not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+        made.touch(mode=0o600)
+        made.write_text(secrets.token_urlsafe(32))
+        with suppress(FileExistsError):  # of two that start at once, both take the first one's
+            os.link(made, path)
+        made.unlink()
+    return path.read_bytes().strip()
+
+
+def _frame(config: Config) -> render.Frame:
+    from digest import render
+
+    domain = parseaddr(config.mail.sender)[1].rpartition("@")[2]
+    return render.Frame(
+        service=config.service.name,
+        sender=config.mail.sender,
+        recipient="",
+        domain=domain,
+        list_id=f"digest.{domain}",
+        reply_to=parseaddr(config.mail.reply_to)[1],
+        language=config.service.language,
+    )
+
+
+def _client(config: Config) -> AbstractContextManager[Client]:
+    from digest import http
+
+    contact = config.http.contact or config.service.url
+    return closing(http.Client(contact=contact, allow_private=config.http.allow_private))
+
+
+def _sender(config: Config) -> AbstractContextManager[Sender]:
+    from digest import deliver
+    from digest.deliver import smtp
+
+    if not config.smtp.host:
+        return deliver.outbox(config.mail.outbox)
+    server = smtp.Server(
+        host=config.smtp.host,
+        port=config.smtp.port,
+        security=config.smtp.security,
+        username=config.smtp.username,
+        password=config.smtp.password.get_secret_value(),
+    )
+    return smtp.smtp(server, parseaddr(config.mail.sender)[1])

@@ -1,0 +1,254 @@
+"""Frozen values that travel between stages; standard library only.
+
+Times are aware UTC, dates are calendar dates, points are integer thousandths.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from enum import StrEnum
+from pathlib import Path
+from urllib.parse import quote
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Paper:
+    """One work, whatever its versions and wherever it was seen."""
+
+    title: str
+    abstract: str
+    arxiv_id: str | None = None  #: without its version
+    doi: str | None = None
+    authors: tuple[str, ...] = ()  #: as far as a source named them
+    author_count: int | None = None  #: where only the number is known
+    organisation: str | None = None
+    published_on: date | None = None
+    url: str | None = None  #: absolute http(s) address of the paper, where a source gave one
+    repository: str | None = None
+    project_page: str | None = None
+    id: int = 0  #: 0 until the store knows the paper
+    uid: str = ""  #: permanent and opaque; the same whenever the same dumps are read again
+    first_seen_at: datetime | None = None
+
+    @property
+    def link(self) -> str | None:
+        """The paper's own address: the one a source gave, else arXiv's, else its DOI's."""
+        if self.url:
+            return self.url
+        if self.arxiv_id:
+            return f"https://arxiv.org/abs/{self.arxiv_id}"
+        return f"https://doi.org/{quote(self.doi)}" if self.doi else None
+
+    @property
+    def search_link(self) -> str:
+        """Where to look for a paper whose address no source gave."""
+        return f"https://huggingface.co/papers?q={quote(self.title)}"
+
+    @property
+    def pdf_link(self) -> str | None:
+        return f"https://arxiv.org/pdf/{self.arxiv_id}" if self.arxiv_id else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Source:
+    """A configured thing we read dumps from."""
+
+    name: str
+    kind: str  #: "folder", or a key of `digest.sources.REQUESTS`
+    path: Path = Path()  #: of a folder
+    url: str = ""
+    categories: tuple[str, ...] = ()  #: of arXiv
+    announced: tuple[str, ...] = ()  #: kinds of arXiv announcements that are wanted
+    days: int = 1  #: how many days back to ask for
+    every: timedelta = timedelta(hours=1)
+    publishes: tuple[str, ...] = ()  #: weekdays (UTC) on which new papers are expected: "mon"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One address to fetch for a source."""
+
+    name: str  #: of the dump that comes of it
+    url: str
+    listed_on: date | None = None  #: the day the answer is about
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signals:
+    """What readers of a source made of a paper, at one moment."""
+
+    featured_on: date | None = None  #: the day the source listed it; not its publication
+    upvotes: int | None = None
+    comments: int | None = None
+    stars: int | None = None
+    late: bool = False  #: the day's list had been read without it, on an earlier day
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sighting:
+    """One paper in one dump, as that dump described it."""
+
+    place: str  #: where in the dump, for people: "line 17"
+    paper: Paper
+    signals: Signals = Signals()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rejected:
+    """A piece of a dump that is no whole paper, and why."""
+
+    place: str
+    reason: str
+    excerpt: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dump:
+    """One snapshot a source gave us, recognised by its content."""
+
+    source: str
+    name: str
+    content_hash: str
+    captured_on: date | None = None
+    listed_on: date | None = None  #: the day whose list it is; None for what rolls on
+    sightings: tuple[Sighting, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+    notes: tuple[str, ...] = ()  #: what the reader had to assume
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Interest:
+    """A named set of keywords with a weight, and exclusions."""
+
+    name: str
+    keywords: tuple[str, ...]
+    exclude: tuple[str, ...] = ()
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reason:
+    """One term of a score. The reasons of a paper add up to its points, exactly."""
+
+    interest: str | None  #: None for terms that belong to no interest
+    term: str
+    field: str | None  #: "title", "abstract", or None
+    points: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Ranked:
+    """A paper, its points for one subscriber, and why."""
+
+    paper: Paper
+    points: int
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schedule:
+    """When a subscriber wants editions: a local time on some weekdays."""
+
+    timezone: str  #: IANA name
+    send_at: time
+    days: frozenset[int]  #: weekdays, Monday is 0; one of them for a weekly edition
+    when_waiting: int = 1  #: an edition is due only when so many papers wait for it
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscriber:
+    """A person, or (without an address) a public interest set."""
+
+    name: str
+    email: str | None
+    schedule: Schedule
+    interests: tuple[Interest, ...]
+    max_papers: int = 12
+    min_points: int = 0
+    id: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One paper in an edition, as it was when the edition was composed."""
+
+    paper: Paper
+    signals: Signals
+    points: int
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Edition:
+    """What one subscriber gets on one local date; frozen when composed."""
+
+    subscriber: str  #: the subscriber's name
+    local_date: date
+    composed_at: datetime
+    considered: int  #: papers that were new to this subscriber
+    matched: int  #: of these, how many had enough points
+    entries: tuple[Entry, ...]  #: best first
+    remarks: str = ""  #: what the reader should know of it: a source that was late
+    id: int = 0
+
+
+class DeliveryState(StrEnum):
+    """Where a delivery stands. `sent` means that the server took it, never more."""
+
+    QUEUED = "queued"
+    CLAIMED = "claimed"
+    SENDING = "sending"
+    SENT = "sent"
+    FAILED = "failed"
+    SUPPRESSED = "suppressed"
+    UNCERTAIN = "uncertain"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One edition going to one address."""
+
+    edition_id: int
+    address: str
+    attempt: int  #: 1 for the first claim; the fence against a worker that was taken for dead
+    refusals: int = 0  #: how often the server has refused it for now
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """The rendered mail: the very bytes that go out, and where to."""
+
+    name: str  #: for people and files: date and subscriber
+    address: str
+    message_id: str
+    content: bytes  #: RFC 5322, CRLF line ends, 7-bit
+    text: str
+    html: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeedEntry:
+    """One entry of a feed (RSS calls it an item)."""
+
+    uid: str  #: permanent, opaque, unique in the feed
+    title: str
+    link: str
+    html: str
+    listed_at: datetime  #: when the feed first had it
+    authors: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Feed:
+    """A feed, ready to be written in any format."""
+
+    uid: str  #: permanent; part of its entries' ids, since some readers know an id across feeds
+    path: str  #: of the file, below the output folder
+    title: str
+    description: str
+    site_url: str
+    self_url: str  #: the address it is served at; empty where nothing is served
+    language: str
+    entries: tuple[FeedEntry, ...]  #: newest first

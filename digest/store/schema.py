@@ -1,0 +1,197 @@
+"""Tables, the same on SQLite and PostgreSQL. Rows never leave `digest.store`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    DateTime,
+    Dialect,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    TypeDecorator,
+    UniqueConstraint,
+)
+
+VERSION = "0001"  #: the newest migration; a database at any other is refused
+
+
+class UTCDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out (SQLite alone would hand back naive values)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"a time without a zone: {value}")
+        utc = value.astimezone(UTC)
+        return utc.replace(tzinfo=None) if dialect.name == "sqlite" else utc
+
+    def process_result_value(self, value: datetime | None, _dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s_%(referred_table_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+dump = Table(
+    "dump",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("source", String, nullable=False),
+    Column("name", String, nullable=False),
+    Column("content_hash", String(32), nullable=False, unique=True),
+    Column("captured_on", Date),
+    Column("papers", Integer, nullable=False),
+    Column("new", Integer, nullable=False),
+    Column("rejected", Integer, nullable=False),
+    Column("remarks", Text, nullable=False),  # how it compares with the dumps before it
+    Column("ingested_at", UTCDateTime, nullable=False),
+    Index(None, "source", "name"),
+)
+
+# What an address answered last; a source that fails is left alone until `not_before`.
+fetch = Table(
+    "fetch",
+    metadata,
+    Column("url", String, primary_key=True),
+    Column("source", String, nullable=False),
+    Column("etag", String),
+    Column("last_modified", String),
+    Column("fetched_at", UTCDateTime),
+    Column("not_before", UTCDateTime, nullable=False),
+    Column("failures", Integer, nullable=False),
+    Column("error", Text),
+)
+
+rejection = Table(
+    "rejection",
+    metadata,
+    Column("dump_id", ForeignKey("dump.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("place", String, nullable=False),
+    Column("reason", String, nullable=False),
+    Column("excerpt", Text, nullable=False),
+)
+
+paper = Table(
+    "paper",
+    metadata,
+    Column("id", Integer, primary_key=True, autoincrement=False),
+    Column("uid", String(20), nullable=False, unique=True),
+    Column("first_dump_id", ForeignKey("dump.id"), nullable=False),
+    Column("first_seen_at", UTCDateTime, nullable=False, index=True),
+)
+
+# What a paper can be found by; see `identity.keys`.
+paper_key = Table(
+    "paper_key",
+    metadata,
+    Column("key", BigInteger, primary_key=True, autoincrement=False),
+    Column("paper_id", ForeignKey("paper.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+# A paper as it was known from one dump on. Editions name a dump, and so keep the text they showed.
+revision = Table(
+    "revision",
+    metadata,
+    Column("paper_id", ForeignKey("paper.id"), primary_key=True),
+    Column("dump_id", ForeignKey("dump.id"), primary_key=True),
+    Column("title", Text, nullable=False),
+    Column("abstract", Text, nullable=False),
+    Column("arxiv_id", String),
+    Column("doi", String),
+    Column("published_on", Date),
+    Column("facts", JSON(none_as_null=True)),
+)
+
+sighting = Table(
+    "sighting",
+    metadata,
+    Column("dump_id", ForeignKey("dump.id"), primary_key=True),
+    Column("position", Integer, primary_key=True, autoincrement=False),
+    Column("paper_id", ForeignKey("paper.id"), nullable=False),
+    Column("place", String, nullable=False),
+    Column("featured_on", Date),
+    Column("upvotes", Integer),
+    Column("comments", Integer),
+    Column("stars", Integer),
+    Column("late", Boolean, nullable=False),
+    Column("said", JSON(none_as_null=True)),  # what this dump said otherwise than the paper does
+    Index(None, "paper_id", "dump_id"),
+    sqlite_with_rowid=False,
+)
+
+subscriber = Table(
+    "subscriber",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False, unique=True),
+    Column("schedule", String, nullable=False),
+    Column("next_due_at", UTCDateTime, index=True),  # NULL: nobody waits for an edition
+    Column("token_version", Integer, nullable=False),
+    Column("unsubscribed_at", UTCDateTime),
+)
+
+edition = Table(
+    "edition",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("subscriber_id", ForeignKey("subscriber.id"), nullable=False),
+    Column("local_date", Date, nullable=False),
+    Column("composed_at", UTCDateTime, nullable=False),
+    Column("dump_id", ForeignKey("dump.id"), nullable=False),  # papers as they were known then
+    Column("considered", Integer, nullable=False),
+    Column("matched", Integer, nullable=False),
+    Column("remarks", Text, nullable=False),
+    Column("entries", LargeBinary, nullable=False),  # paper ids and points, packed
+    Column("reasons", JSON(none_as_null=True)),  # why each was chosen, in the order of the entries
+    UniqueConstraint("subscriber_id", "local_date"),
+)
+
+delivery = Table(
+    "delivery",
+    metadata,
+    Column("edition_id", ForeignKey("edition.id"), primary_key=True),
+    Column("address", String, nullable=False),
+    Column("state", String, nullable=False, index=True),
+    Column("attempt", Integer, nullable=False),  # claims; the fence
+    Column("refusals", Integer, nullable=False),  # by the server, for now
+    Column("lease_until", UTCDateTime),
+    Column("not_before", UTCDateTime),
+    Column("changed_at", UTCDateTime, nullable=False),
+    Column("doubtful", Integer, nullable=False),
+    Column("last_answer", Text),
+)
+
+pass_ = Table(
+    "pass",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("started_at", UTCDateTime, nullable=False),
+    Column("finished_at", UTCDateTime, nullable=False),
+    Column("outcome", JSON, nullable=False),
+)
