@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 from urllib.parse import quote
 
 
@@ -137,6 +138,15 @@ class Reason:
     points: int
 
 
+class Section(StrEnum):
+    """Where in an edition a paper stands, and so why it is there."""
+
+    MATCH = "match"  #: it has the points
+    CLIMBING = "climbing"  #: an earlier edition had it, and it has climbed strongly since
+    STRETCH = "stretch"  #: it has too few points, and may surprise
+    NEAREST = "nearest"  #: nothing matched, and this came closest; does not count as shown
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ranked:
     """A paper, its points for one subscriber, and why."""
@@ -144,6 +154,7 @@ class Ranked:
     paper: Paper
     points: int
     reasons: tuple[Reason, ...]
+    section: Section = Section.MATCH
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +177,7 @@ class Subscriber:
     interests: tuple[Interest, ...]
     max_papers: int = 12
     min_points: int = 0
+    layout: Literal["ranked", "interests"] = "ranked"  #: one list, or a section for each interest
     id: int = 0
 
 
@@ -177,6 +189,8 @@ class Entry:
     signals: Signals
     points: int
     reasons: tuple[Reason, ...] = ()
+    section: Section = Section.MATCH
+    before: Signals | None = None  #: how it stood: when last shown, else when first seen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -188,7 +202,8 @@ class Edition:
     composed_at: datetime
     considered: int  #: papers that were new to this subscriber
     matched: int  #: of these, how many had enough points
-    entries: tuple[Entry, ...]  #: best first
+    entries: tuple[Entry, ...]  #: section by section, best first
+    cut: int = 0  #: points that a paper needed to match
     remarks: str = ""  #: what the reader should know of it: a source that was late
     id: int = 0
 

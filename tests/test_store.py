@@ -155,6 +155,7 @@ def compose(engine: store.Engine, *numbers: int, day: int = 21) -> int | None:
             dump_id=store.latest_dump(connection),
             considered=9,
             matched=3,
+            cut=1000,
             ranked=[Ranked(paper=known[n], points=1500, reasons=why) for n in numbers],
             address="me@example.org",
         )

@@ -154,6 +154,7 @@ def _compose_one(
             considered=chosen.considered,
             matched=chosen.matched,
             ranked=chosen.entries,
+            cut=subscriber.min_points,
             address=subscriber.email,
             remarks=rules.late_remark(batch.late, schedule, now),
         )
@@ -192,6 +193,7 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
         considered=chosen.considered,
         matched=chosen.matched,
         entries=tuple(_entry(each, signals) for each in chosen.entries),
+        cut=subscriber.min_points,
     )
     return render.message(
         service.renderer, draft, service.frame_for(subscriber.name, subscriber.email, standing)
@@ -204,4 +206,5 @@ def _entry(ranked: Ranked, signals: Mapping[int, Signals]) -> Entry:
         signals=signals.get(ranked.paper.id, Signals()),
         points=ranked.points,
         reasons=ranked.reasons,
+        section=ranked.section,
     )

@@ -296,4 +296,5 @@ def _subscriber(table: SubscriberTable) -> Subscriber:
         interests=interests,
         max_papers=table.max_papers,
         min_points=round(table.min_points * 1000),
+        layout=table.layout,
     )

@@ -358,6 +358,7 @@ class SubscriberTable(Table):
     when_waiting: Whole = Field(default=1, ge=1, le=1000)
     max_papers: Whole = Field(default=12, ge=1, le=100)
     min_points: Number = Field(default=1.0, ge=0)
+    layout: Literal["ranked", "interests"] = "ranked"
     interest: tuple[InterestTable, ...] = Field(min_length=1)
 
     @field_validator("frequency")

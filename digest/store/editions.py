@@ -11,8 +11,10 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.exc import IntegrityError
 
-from digest.model import Delivery, DeliveryState, Edition, Entry, Ranked, Reason, Signals
+from digest.model import Delivery, DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
 from digest.store import database_clock, papers, schema, upsert
+
+_SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
 
 
 class Standing(NamedTuple):
@@ -107,7 +109,8 @@ def shown(
     )
     found: defaultdict[int, set[int]] = defaultdict(set)
     for subscriber_id, packed in rows:
-        found[subscriber_id].update(paper_id for paper_id, _ in _unpack(packed))
+        entries = _unpack(packed)
+        found[subscriber_id].update(e[0] for e in entries if e[2] != Section.NEAREST)
     return found
 
 
@@ -130,6 +133,7 @@ def save_edition(
     considered: int,
     matched: int,
     ranked: Sequence[Ranked],
+    cut: int,
     address: str | None,
     remarks: str = "",
 ) -> int | None:
@@ -145,8 +149,9 @@ def save_edition(
                     "dump_id": dump_id,
                     "considered": considered,
                     "matched": matched,
+                    "cut": cut,
                     "remarks": remarks,
-                    "entries": _pack((entry.paper.id, entry.points) for entry in ranked),
+                    "entries": _pack(ranked),
                     "reasons": [
                         [[r.interest, r.term, r.field, r.points] for r in entry.reasons]
                         for entry in ranked
@@ -171,13 +176,16 @@ def save_edition(
     return edition_id
 
 
-def _pack(entries: Iterable[tuple[int, int]]) -> bytes:
-    numbers = [number for entry in entries for number in entry]
-    return struct.pack(f"<{len(numbers)}I", *numbers)
+def _pack(entries: Iterable[Ranked]) -> bytes:
+    return b"".join(
+        struct.pack("<2IB", each.paper.id, each.points, _SECTIONS.index(each.section))
+        for each in entries
+    )
 
 
-def _unpack(packed: bytes) -> list[tuple[int, int]]:
-    return list(struct.iter_unpack("<2I", packed))
+def _unpack(packed: bytes) -> list[tuple[int, int, Section]]:
+    entries = struct.iter_unpack("<2IB", packed)
+    return [(paper_id, points, _SECTIONS[section]) for paper_id, points, section in entries]
 
 
 def load_edition(connection: Connection, edition_id: int) -> Edition:
@@ -206,7 +214,7 @@ def _editions() -> Any:
 
 def _edition(connection: Connection, row: Row[Any]) -> Edition:
     chosen = _unpack(row.entries)
-    ids = [paper_id for paper_id, _ in chosen]
+    ids = [paper_id for paper_id, *_ in chosen]
     known = papers.by_id(connection, ids, row.dump_id)
     signals = papers.signals(connection, ids, row.dump_id)
     reasons = row.reasons or [[]] * len(chosen)
@@ -217,18 +225,20 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
         composed_at=row.composed_at,
         considered=row.considered,
         matched=row.matched,
+        cut=row.cut,
         remarks=row.remarks,
         entries=tuple(
             Entry(
                 paper=known[paper_id],
                 signals=signals.get(paper_id, Signals()),
                 points=points,
+                section=section,
                 reasons=tuple(
                     Reason(interest=interest, term=term, field=field, points=part)
                     for interest, term, field, part in why
                 ),
             )
-            for (paper_id, points), why in zip(chosen, reasons, strict=True)
+            for (paper_id, points, section), why in zip(chosen, reasons, strict=True)
         ),
     )
 

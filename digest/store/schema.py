@@ -166,8 +166,9 @@ edition = Table(
     Column("dump_id", ForeignKey("dump.id"), nullable=False),  # papers as they were known then
     Column("considered", Integer, nullable=False),
     Column("matched", Integer, nullable=False),
+    Column("cut", Integer, nullable=False),  # points that a paper needed to match
     Column("remarks", Text, nullable=False),
-    Column("entries", LargeBinary, nullable=False),  # paper ids and points, packed
+    Column("entries", LargeBinary, nullable=False),  # paper ids, points and sections, packed
     Column("reasons", JSON(none_as_null=True)),  # why each was chosen, in the order of the entries
     UniqueConstraint("subscriber_id", "local_date"),
 )

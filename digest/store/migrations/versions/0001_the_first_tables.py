@@ -68,6 +68,7 @@ def upgrade() -> None:
         sa.Column("dump_id", sa.Integer(), nullable=False),
         sa.Column("considered", sa.Integer(), nullable=False),
         sa.Column("matched", sa.Integer(), nullable=False),
+        sa.Column("cut", sa.Integer(), nullable=False),
         sa.Column("remarks", sa.Text(), nullable=False),
         sa.Column("entries", sa.LargeBinary(), nullable=False),
         sa.Column("reasons", sa.JSON(none_as_null=True), nullable=True),
