@@ -240,6 +240,9 @@ class Message:
     content: bytes  #: RFC 5322, CRLF line ends, 7-bit
     text: str
     html: str
+    envelope_from: str = (
+        ""  #: where bounces of this very message go (VERP); empty: our usual address
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

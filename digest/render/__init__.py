@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import date
+
 from digest.model import Edition, Entry, Message
 from digest.render import mime
 from digest.render.latex import readable
@@ -9,7 +11,7 @@ from digest.render.templates import Renderer, load
 from digest.render.text import slug
 from digest.render.view import Frame, card, cleaned, page
 
-__all__ = ["Frame", "Renderer", "feed_entry", "load", "message", "readable", "slug"]
+__all__ = ["Frame", "Renderer", "feed_entry", "load", "message", "message_id", "readable", "slug"]
 
 HTML_BYTES = 90 * 1024  #: of the encoded part; Gmail cuts a mail at about 102 KB
 ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
@@ -30,6 +32,11 @@ def message(renderer: Renderer, edition: Edition, frame: Frame) -> Message:
         fits, too_many = (entries, too_many) if size <= HTML_BYTES else (fits, entries)
     made, _ = _render(renderer, edition, frame, fits, limit)
     return mime.build(edition, frame, *made)
+
+
+def message_id(frame: Frame, subscriber: str, local_date: date) -> str:
+    """The Message-ID that the mail of this edition has."""
+    return mime.message_id(cleaned(frame), subscriber, local_date)
 
 
 def _render(

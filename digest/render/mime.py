@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from datetime import date
 from email.header import Header
 from email.utils import format_datetime, parseaddr
 
@@ -21,10 +22,8 @@ _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 def build(edition: Edition, frame: Frame, subject: str, text: str, html: str) -> Message:
     """The message of one edition to one address; the frame's values are already clean."""
-    facts = (frame.list_id, edition.subscriber, frame.recipient, str(edition.local_date))
-    key = hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:32]
+    key = _key(frame, edition.subscriber, edition.local_date)
     boundary = f"=_{key[:24]}"  # no encoded body has "=_" in it
-    message_id = f"<{key}@{_domain(frame.domain)}>"
     name, sender = parseaddr(frame.sender)
     head = {
         "From": f"{_phrase(name or frame.service)} <{_address(sender)}>",
@@ -32,7 +31,7 @@ def build(edition: Edition, frame: Frame, subject: str, text: str, html: str) ->
         "Reply-To": _address(parseaddr(frame.reply_to)[1]) if frame.reply_to else "",
         "Subject": _words(subject, len("Subject: ")),
         "Date": format_datetime(edition.composed_at),
-        "Message-ID": message_id,
+        "Message-ID": (identity := message_id(frame, edition.subscriber, edition.local_date)),
         "List-Id": f"{_phrase(frame.service)} <{_domain(frame.list_id)}>",
         **_unsubscribe(frame),
         "Auto-Submitted": "auto-generated",
@@ -47,11 +46,21 @@ def build(edition: Edition, frame: Frame, subject: str, text: str, html: str) ->
     return Message(
         name=f"{edition.local_date}-{slug(edition.subscriber)}",
         address=head["To"],
-        message_id=message_id,
+        message_id=identity,
         content=content,
         text=text,
         html=html,
     )
+
+
+def message_id(frame: Frame, subscriber: str, local_date: date) -> str:
+    """Name the mail of one edition to one address; the frame's values are already clean."""
+    return f"<{_key(frame, subscriber, local_date)}@{_domain(frame.domain)}>"
+
+
+def _key(frame: Frame, subscriber: str, local_date: date) -> str:
+    facts = (frame.list_id, subscriber, frame.recipient, str(local_date))
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def part(kind: str, text: str) -> bytes:
