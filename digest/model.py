@@ -239,6 +239,8 @@ class Message:
     address: str
     message_id: str
     content: bytes  #: RFC 5322, CRLF line ends, 7-bit
+    #: where bounces of this very message go (VERP); empty: our usual address
+    envelope_from: str = ""
 
     @property
     def text(self) -> str:

@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -372,8 +373,9 @@ def test_an_address_that_mail_cannot_go_to_is_refused_for_good(address: str) -> 
 
 @pytest.mark.parametrize("name", ["sender", "domain", "list_id"])
 def test_a_fault_of_our_own_never_fails_a_delivery_for_good(name: str) -> None:
+    wrong: dict[str, Any] = {name: "a b@a b"}
     with pytest.raises(ConfigError, match="a b"):
-        render.message(RENDERER, SMALL, replace(FRAME, **{name: "a b@a b"}))
+        render.message(RENDERER, SMALL, replace(FRAME, **wrong))
 
 
 def test_a_domain_of_other_letters_goes_out_in_its_ascii_form() -> None:

@@ -98,7 +98,7 @@ def _dialogue(
 ) -> str:
     sent_body = False
     try:
-        _expect(connection.mail(envelope_from), "MAIL")
+        _expect(connection.mail(message.envelope_from or envelope_from), "MAIL")
         _expect(connection.rcpt(message.address), "RCPT")
         if not on_its_way():
             raise Withdrawn

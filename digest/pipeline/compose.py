@@ -177,8 +177,13 @@ def new_papers(
     return rules.candidates(recent, shown, since)
 
 
-def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
-    """Render what a subscriber would get now. Nothing is recorded."""
+def preview(
+    service: Service, subscriber: Subscriber, now: datetime, *, private: bool = True
+) -> Message:
+    """Render what a subscriber would get now. Nothing is recorded.
+
+    Where it is not ``private``, somebody else will read it: its links open nothing.
+    """
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, subscriber.name)
         recent = papers.seen_since(connection, now - service.lookback)
@@ -196,7 +201,9 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
         cut=subscriber.min_points,
     )
     return render.message(
-        service.renderer, draft, service.frame_for(subscriber.name, subscriber.email, standing)
+        service.renderer,
+        draft,
+        service.frame_for(subscriber.name, subscriber.email, standing if private else None),
     )
 
 

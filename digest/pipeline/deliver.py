@@ -12,7 +12,7 @@ from digest.deliver import Sender, Withdrawn
 from digest.errors import DeliveryError, StoreError
 from digest.model import Delivery, DeliveryState
 from digest.pipeline.service import Service
-from digest.store import editions
+from digest.store import editions, suppressions
 
 _LEASE = timedelta(minutes=15)  # longer than the ten minutes a server may take after the final dot
 _CLAIMED_AT_ONCE = 50
@@ -79,12 +79,16 @@ def _deliver_one(
         with store.reading(service.engine) as connection:
             edition = editions.load_edition(connection, delivery.edition_id)
             standing = editions.standing(connection, edition.subscriber)
+            suppressed = suppressions.get(connection, delivery.address)
         name, composed_at = edition.subscriber, edition.composed_at
         if not standing or standing.unsubscribed_at or name not in service.subscribers:
             mark(DeliveryState.SUPPRESSED, answer="unsubscribed")
             return DeliveryState.SUPPRESSED, None
+        if suppressed:
+            mark(DeliveryState.SUPPRESSED, answer=f"{suppressed.reason}: {suppressed.detail}")
+            return DeliveryState.SUPPRESSED, None
         frame = service.frame_for(name, delivery.address, standing)
-        message = render.message(service.renderer, edition, frame)
+        message = service.sealed(render.message(service.renderer, edition, frame), edition.id)
         answer = send(message, lambda: mark(DeliveryState.SENDING, lease=_LEASE))
     except Withdrawn:
         return DeliveryState.CLAIMED, None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 
 from babel.dates import format_datetime
 
@@ -22,11 +22,13 @@ __all__ = [
     "feed_entry",
     "load",
     "message",
+    "message_id",
     "readable",
     "slug",
     "welcome",
 ]
 
+_STREAM = "edition"
 HTML_BYTES = 90 * 1024  #: of the encoded part; Gmail cuts a mail at about 102 KB
 ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
 
@@ -37,8 +39,8 @@ def message(renderer: Renderer, edition: Edition, frame: Frame) -> Message:
     return mime.build(
         frame,
         *_fitting(renderer, edition, frame),
-        stream="edition",
-        about=f"{edition.local_date}\0{edition.subscriber}",
+        stream=_STREAM,
+        about=_about(edition.subscriber, edition.local_date),
         at=edition.composed_at,
         name=f"{edition.local_date}-{slug(edition.subscriber)}",
     )
@@ -56,6 +58,15 @@ def _fitting(renderer: Renderer, edition: Edition, frame: Frame) -> Bodies:
         made = renderer.press.bodies(edition, frame, entries, limit)
         fits, too_many = (entries, too_many) if _fits(made) else (fits, entries)
     return renderer.press.bodies(edition, frame, fits, limit)
+
+
+def message_id(frame: Frame, subscriber: str, local_date: date) -> str:
+    """Name the mail of one edition: its Message-ID."""
+    return mime.message_id(cleaned(frame), _STREAM, _about(subscriber, local_date))
+
+
+def _about(subscriber: str, local_date: date) -> str:
+    return f"{local_date}\0{subscriber}"
 
 
 def _fits(made: Bodies) -> bool:

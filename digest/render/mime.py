@@ -37,10 +37,7 @@ def build(
     The same `about` in a stream is the same message: its id and its bytes do not change. Only editions and
     what comes with a subscription name a way to unsubscribe (RFC 8058); a question has none.
     """
-    facts = (frame.list_id, frame.recipient, stream, about)
-    key = hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:32]
-    boundary = f"=_{key[:24]}"  # no encoded body has "=_" in it
-    message_id = f"<{key}@{_domain(frame.domain)}>"
+    boundary = f"=_{_key(frame, stream, about)[:24]}"  # no encoded body has "=_" in it
     display, sender = parseaddr(frame.sender)
     listed = stream != "confirm"
     head = {
@@ -49,7 +46,7 @@ def build(
         "Reply-To": _address(parseaddr(frame.reply_to)[1]) if frame.reply_to else "",
         "Subject": _words(subject, len("Subject: ")),
         "Date": _date(at),
-        "Message-ID": message_id,
+        "Message-ID": (identity := message_id(frame, stream, about)),
         "List-Id": f"{_phrase(frame.service)} <{_domain(frame.list_id)}>" if listed else "",
         **(_unsubscribe(frame) if listed else {}),
         "Feedback-ID": f"{at:%Y%m%d}:{stream}:digest:{_domain(frame.domain)}" if listed else "",
@@ -62,7 +59,17 @@ def build(
     start, between = (lines + rule + "\r\n").encode("ascii"), f"{rule}\r\n".encode()
     end = f"{rule}--\r\n".encode()
     content = b"".join((start, part("plain", text), between, part("html", html), end))
-    return Message(name=name, address=head["To"], message_id=message_id, content=content)
+    return Message(name=name, address=head["To"], message_id=identity, content=content)
+
+
+def message_id(frame: Frame, stream: str, about: str) -> str:
+    """Name the message about this in a stream; the frame's values are already clean."""
+    return f"<{_key(frame, stream, about)}@{_domain(frame.domain)}>"
+
+
+def _key(frame: Frame, stream: str, about: str) -> str:
+    facts = (frame.list_id, frame.recipient, stream, about)
+    return hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:32]
 
 
 def encode(text: str) -> bytes:

@@ -40,6 +40,13 @@ def standing(connection: Connection, name: str) -> Standing | None:
     return Standing(*row) if row else None
 
 
+def standing_by_id(connection: Connection, subscriber_id: int) -> Standing | None:
+    """Load one subscriber's standing by number, as links and envelopes name them."""
+    subscriber = schema.subscriber.c
+    row = connection.execute(_standings().where(subscriber.id == subscriber_id)).first()
+    return Standing(*row) if row else None
+
+
 def due(connection: Connection, now: datetime) -> list[Standing]:
     """Load who is due, longest waiting first. Costs by how many are due, not by how many there are."""
     subscriber = schema.subscriber.c

@@ -188,6 +188,26 @@ delivery = Table(
     Column("last_answer", Text),
 )
 
+# Addresses that get no mail, and why.
+suppression = Table(
+    "suppression",
+    metadata,
+    Column("address", String, primary_key=True),
+    Column("reason", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("suppressed_at", UTCDateTime, nullable=False),
+)
+
+# What came back of a mail that a server had taken: the worst, once for each edition.
+bounce = Table(
+    "bounce",
+    metadata,
+    Column("edition_id", ForeignKey("edition.id"), primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("bounced_at", UTCDateTime, nullable=False),
+)
+
 pass_ = Table(
     "pass",
     metadata,

@@ -47,6 +47,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_pass"),
     )
     op.create_table(
+        "suppression",
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("suppressed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("address", name="pk_suppression"),
+    )
+    op.create_table(
         "subscriber",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -122,6 +130,17 @@ def upgrade() -> None:
     )
     op.create_index("ix_delivery_state", "delivery", ["state"])
 
+    op.create_table(
+        "bounce",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("bounced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name="fk_bounce_edition_id_edition"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", name="pk_bounce"),
+    )
     op.create_table(
         "paper_key",
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),
