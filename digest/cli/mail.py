@@ -1,4 +1,4 @@
-"""Commands about mail: suppressions, bounces, send-test, dkim-key, doctor."""
+"""Commands about mail: suppressions, bounces, send-test, dkim-key."""
 
 from __future__ import annotations
 
@@ -181,6 +181,7 @@ def dkim_key(context: Context, selector: str, kind: str) -> None:
       digest dkim-key e2026 --kind ed25519
     """
     from digest.deliver import dkim
+    from digest.doctor.domain import zone_line
     from digest.settings import root
 
     if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", selector):
@@ -191,13 +192,7 @@ def dkim_key(context: Context, selector: str, kind: str) -> None:
     domain = parseaddr(config.mail.sender)[1].rpartition("@")[2]
     key = dkim.load(domain, selector, root(context.path) / path)
     click.echo(f'In digest.toml:\n\n[[dkim]]\nselector = "{selector}"\nkey = "{path}"\n')
-    click.echo(f"In DNS, before the service starts to sign:\n\n{dns_line(key.name, key.record)}")
-
-
-def dns_line(name: str, record: str) -> str:
-    """Write a TXT record for a zone file, in strings of at most 255 characters (RFC 1035 §3.3.14)."""
-    strings = " ".join(f'"{record[at : at + 250]}"' for at in range(0, len(record), 250))
-    return f"{name}. IN TXT ( {strings} )"
+    click.echo(f"In DNS, before the service starts to sign:\n\n{zone_line(key.name, key.record)}")
 
 
 COMMANDS = (suppressions, bounces, send_test, dkim_key)
