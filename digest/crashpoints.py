@@ -15,7 +15,7 @@ _left = int(_nth) if _armed else 0
 
 def reach(point: str) -> None:
     """Die here, as by a power cut, if the environment asks for it."""
-    global _left  # noqa: PLW0603
+    global _left
     if _armed and point == _point:
         _left -= 1
         if _left == 0:

@@ -240,6 +240,7 @@ class Message:
     content: bytes  #: RFC 5322, CRLF line ends, 7-bit
     text: str
     html: str
+    envelope_from: str = ""  #: where bounces go; empty: to the sender
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
