@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest import pipeline, store
-from digest.deliver import mailbox, reports
+from digest.deliver import Answer, Kind, MayGo, Sender, mailbox, reports
 from digest.deliver.mailbox import read_maildir
 from digest.errors import DeliveryError
 from digest.model import Message
@@ -128,12 +128,12 @@ def sent(service: pipeline.Service, days: int = 1) -> list[Message]:
     """Send an edition on each of so many days, with a new paper each; give the mails as they went."""
     mails: list[Message] = []
 
-    def keep(message: Message, on_its_way: Callable[[], bool]) -> str:
-        assert on_its_way()
-        mails.append(message)
-        return "250 queued"
+    def keep(messages: Sequence[Message], may_go: MayGo) -> list[Answer]:
+        assert may_go(range(len(messages)))
+        mails.extend(messages)
+        return [Answer(Kind.TAKEN, "250 queued") for _ in messages]
 
-    keeping = replace(service, open_sender=lambda: nullcontext(keep), read_mailbox=None)
+    keeping = replace(service, open_sender=lambda: nullcontext(Sender(keep)), read_mailbox=None)
     compose(keeping)
     pipeline.deliver(keeping, NOW)
     [folder] = (source.path for source in service.sources)

@@ -23,7 +23,7 @@ from digest.errors import DeliveryError
 from digest.http import Client
 from digest.model import DeliveryState, Message, Source, Subscriber
 from digest.settings import load_subscribers
-from digest.store import editions, schema
+from digest.store import deliveries, schema, suppressions
 from tests.conftest import NOW, ROOT, SEEDS
 
 MESSAGE = Message(
@@ -92,7 +92,9 @@ def _converse(script: Script, peer: socket.socket, lines: object) -> None:
         if command == "DATA" and answer.startswith(b"354"):
             body = b""
             while not body.endswith(b"\r\n.\r\n"):
-                body += lines.readline()  # type: ignore[attr-defined]
+                if not (more := lines.readline()):  # type: ignore[attr-defined]
+                    return
+                body += more
             script.bodies.append(body)
             end = script.answers.get("dot", b"250 queued\r\n")
             if end.startswith(b"250") or not end:
@@ -271,7 +273,7 @@ def run(engine: store.Engine, tmp_path: Path, script: Script, **later: float) ->
 
 def ledger(engine: store.Engine) -> dict[str, int]:
     with store.reading(engine) as connection:
-        return editions.delivery_counts(connection)
+        return deliveries.delivery_counts(connection)
 
 
 def test_a_pass_sends_each_edition_once(engine: store.Engine, tmp_path: Path) -> None:
@@ -342,14 +344,16 @@ def test_a_message_that_is_refused_for_days_is_given_up(
     assert 1 == outcome.failed
 
 
-def test_an_unknown_recipient_fails_and_the_reason_is_told(
+def test_an_unknown_recipient_is_suppressed_and_the_reason_is_told(
     engine: store.Engine, tmp_path: Path
 ) -> None:
     with scripted(RCPT=b"550 5.1.1 no such user\r\n") as script:
         outcome = run(engine, tmp_path, script)
 
-    assert {"failed": 1} == ledger(engine)
+    assert {"suppressed": 1} == ledger(engine)
     assert ("me: RCPT refused: 550 5.1.1 no such user",) == outcome.errors
+    with store.reading(engine) as connection:
+        assert {"me@example.org": "unknown"} == suppressions.among(connection, ["Me@example.org"])
 
 
 def test_a_message_whose_answer_was_lost_is_held_where_that_was_asked_for(

@@ -14,7 +14,7 @@ from digest.errors import DigestError
 from digest.model import Paper, Ranked, Reason, Subscriber
 from digest.pipeline.compose import new_papers, register
 from digest.pipeline.service import Service
-from digest.store import editions, fetches, papers
+from digest.store import deliveries, editions, fetches, papers
 from digest.store.fetches import Fetch
 from digest.store.papers import DumpRow
 from digest.store.passes import PassRow, recent_passes
@@ -123,8 +123,8 @@ def status(service: Service) -> Status:
             recent_dumps=papers.recent_dumps(connection),
             failing=fetches.failing(connection),
             passes=recent_passes(connection, _PASSES_SHOWN),
-            deliveries=editions.delivery_counts(connection),
-            waiting=editions.waiting(connection),
+            deliveries=deliveries.delivery_counts(connection),
+            waiting=deliveries.waiting(connection),
             people=[
                 Person(
                     name=person.name,

@@ -145,19 +145,19 @@ def _compose_one(
             return "nothing new"
         if not batch.everyone and not rules.enough(subscriber, chosen):
             return "too few"
-        saved = editions.save_edition(
-            connection,
+        draft = editions.Draft(
             subscriber_id=standing.id,
             local_date=day,
             composed_at=now,
             dump_id=batch.dump_id,
             considered=chosen.considered,
             matched=chosen.matched,
-            ranked=chosen.entries,
             cut=subscriber.min_points,
-            address=subscriber.email,
             remarks=rules.late_remark(batch.late, schedule, now),
+            entries=chosen.entries,
+            address=subscriber.email,
         )
+        saved = editions.save_editions(connection, [draft])
     return "editions" if saved else "already"
 
 
