@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from digest import crashpoints
 from digest.errors import DeliveryError
 from digest.model import Message
 
@@ -53,6 +54,7 @@ def write_atomically(path: Path, content: bytes) -> bool:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         draft.write_bytes(content)
+        crashpoints.reach("while publishing")
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)

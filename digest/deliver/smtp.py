@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import smtplib
 import ssl
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
+from digest import crashpoints
 from digest.deliver import Sender, Withdrawn
 from digest.errors import DeliveryError
 from digest.model import Message
@@ -72,6 +74,7 @@ def _connect(server: Server) -> smtplib.SMTP:
             else:
                 connection = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT)
             on_failure.callback(connection.close)
+            crashpoints.reach("at connect")
             if server.security == "starttls":
                 connection.starttls(context=context)  # never goes on without
             if server.username:
@@ -99,13 +102,15 @@ def _dialogue(
     sent_body = False
     try:
         _expect(connection.mail(envelope_from), "MAIL")
+        crashpoints.reach("after MAIL")
         _expect(connection.rcpt(message.address), "RCPT")
+        crashpoints.reach("after RCPT")
         if not on_its_way():
             raise Withdrawn
         if connection.sock:
             connection.sock.settimeout(_FINAL_DOT_TIMEOUT)
         sent_body = True
-        return _expect(connection.data(message.content), "DATA")
+        return _expect(_data(connection, message.content), "DATA")
     except smtplib.SMTPDataError as error:
         raise DeliveryError(f"DATA refused: {_answer(error)}") from error
     except (smtplib.SMTPException, OSError) as error:
@@ -113,6 +118,19 @@ def _dialogue(
     finally:
         if connection.sock:
             connection.sock.settimeout(_TIMEOUT)
+
+
+def _data(connection: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
+    """Hand the body over, as `smtplib.SMTP.data` does, but for the crash points."""
+    code, text = connection.docmd("DATA")
+    if code != 354:
+        raise smtplib.SMTPDataError(code, text)
+    crashpoints.reach("in DATA")
+    connection.send(re.sub(rb"^\.", b"..", content, flags=re.MULTILINE) + b".\r\n")
+    crashpoints.reach("after the dot")
+    answer = connection.getreply()
+    crashpoints.reach("after the answer")
+    return answer
 
 
 def _expect(answer: tuple[int, bytes], command: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
+from digest import crashpoints, rank, render, store
 from digest import edition as rules
-from digest import rank, render, store
 from digest.errors import StoreError
 from digest.model import Edition, Entry, Message, Paper, Ranked, Signals, Subscriber
 from digest.pipeline.service import Service
@@ -158,6 +158,7 @@ def _compose_one(
             address=subscriber.email,
             remarks=rules.late_remark(batch.late, schedule, now),
         )
+        crashpoints.reach("while composing")
     return "editions" if saved else "already"
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
-from digest import render, store
+from digest import crashpoints, render, store
 from digest.deliver import Sender, Withdrawn
 from digest.errors import DeliveryError, StoreError
 from digest.model import Delivery, DeliveryState
@@ -61,8 +61,12 @@ def _release(
 
 
 def _claim(service: Service, now: datetime) -> list[Delivery]:
+    crashpoints.reach("before claim")
     with store.writing(service.engine) as connection:
-        return editions.claim(connection, now, _LEASE, _CLAIMED_AT_ONCE)
+        claimed = editions.claim(connection, now, _LEASE, _CLAIMED_AT_ONCE)
+    if claimed:
+        crashpoints.reach("after claim")
+    return claimed
 
 
 def _deliver_one(
@@ -84,6 +88,7 @@ def _deliver_one(
             mark(DeliveryState.SUPPRESSED, answer="unsubscribed")
             return DeliveryState.SUPPRESSED, None
         frame = service.frame_for(name, delivery.address, standing)
+        crashpoints.reach("while rendering")
         message = render.message(service.renderer, edition, frame)
         answer = send(message, lambda: mark(DeliveryState.SENDING, lease=_LEASE))
     except Withdrawn:
@@ -100,6 +105,7 @@ def _deliver_one(
         mark(state, answer=told, not_before=now + wait, doubtful=doubtful)
         return state, f"{name}: {told}"
     mark(DeliveryState.SENT, answer=answer)
+    crashpoints.reach("after the mark")
     return DeliveryState.SENT, None
 
 
