@@ -1,7 +1,7 @@
 """Named moments at which a test may kill this process, to prove what a crash can and cannot cost.
 
-``DIGEST_TEST_CRASH="after the dot:3"`` kills it with SIGKILL when it comes to that point for the third time;
-``"after claim:1:STOP"`` sends another signal instead. See `docs/decisions/0011-proof-by-kills.md`.
+``DIGEST_TEST_CRASH="after the dot:3"`` kills it with SIGKILL when it comes to that point for the third time.
+See `docs/decisions/0011-proof-by-kills.md`.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ POINTS = (
     "while publishing",  # a file's draft is written, and has not its name
 )
 
-_PLANNED, _NTH, _SIGNAL = [*os.environ.get("DIGEST_TEST_CRASH", "").split(":"), "1", "KILL"][:3]
+_PLANNED, _, _NTH = os.environ.get("DIGEST_TEST_CRASH", "").partition(":")
 _arrivals = count(1)
 
 
 def reach(point: str) -> None:
     """Die here, where a test asked for it; else do nothing."""
-    if point == _PLANNED and next(_arrivals) == int(_NTH):
-        os.kill(os.getpid(), signal.Signals[f"SIG{_SIGNAL}"])
+    if point == _PLANNED and next(_arrivals) == int(_NTH or 1):
+        os.kill(os.getpid(), signal.SIGKILL)

@@ -1,0 +1,147 @@
+"""Killed at any moment, the service loses nothing, and doubles no more than it says."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+
+import pytest
+
+from digest.crashpoints import POINTS
+from tests.chaos import Tally, order, world
+from tests.conftest import ROOT
+
+DANGEROUS = ["in DATA", "after the dot", "after the answer"]
+POLICIES = pytest.mark.parametrize("policy", ["resend", "hold"])
+
+
+@pytest.fixture
+def seed() -> int:
+    """Give a number that a failure shows; DIGEST_TEST_SEED sets it."""
+    chosen = int(os.environ.get("DIGEST_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    print(f"DIGEST_TEST_SEED={chosen}")  # noqa: T201 - shown where a test fails
+    return chosen
+
+
+def test_the_points_are_those_that_the_code_names() -> None:
+    code = "".join(path.read_text() for path in (ROOT / "digest").rglob("*.py"))
+
+    assert sorted(POINTS) == sorted(set(re.findall(r'crashpoints\.reach\("(.*?)"\)', code)))
+
+
+@POLICIES
+def test_a_kill_at_each_point_loses_nothing_and_doubles_what_is_counted(
+    policy: str, seed: int
+) -> None:
+    with world(policy, readers=20, seed=seed) as made:
+        missed = made.round(order(made.chance))
+        told = made.tally()
+
+    assert [] == missed
+    assert [] == told.wrong
+    assert (0, 13, 3) == (told.lost, told.kills, told.doubtful)
+    assert (told.doubled, told.parked) == ((2, 0) if policy == "resend" else (0, 3))
+
+
+@POLICIES
+def test_a_kill_loses_nothing_on_postgresql_either(policy: str, seed: int) -> None:
+    server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
+    if not server:
+        pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
+    with world(policy, readers=20, seed=seed, postgres=server) as made:
+        made.round(["while composing", "after claim", *DANGEROUS])
+        told = made.tally()
+
+    assert [] == told.wrong
+    assert (0, 5, 3) == (told.lost, told.kills, told.doubtful)
+
+
+def test_a_kill_from_outside_at_any_moment_loses_nothing(seed: int) -> None:
+    with world("resend", readers=12, seed=seed) as made:
+        made.storm(4)
+        told = made.tally()
+
+    assert [] == told.wrong
+    assert 0 == told.lost
+    assert told.kills
+
+
+# A worker that sleeps through its lease: between two steps of it, another one does all that is to do.
+_SLEEP = """
+import os, sqlite3, subprocess, sys
+from contextlib import closing
+from digest import crashpoints
+
+slept = []
+def reach(point):
+    if point == {point!r} and not slept:
+        slept.append(point)
+        with closing(sqlite3.connect("digest.db")) as ledger, ledger:
+            ledger.execute("UPDATE delivery SET lease_until = '2000-01-01 00:00:00.000000'")
+        again = [sys.executable, "-m", "digest", *sys.argv[1:]]
+        subprocess.run(again, check=True, env={{**os.environ, "PYTHONPATH": {root!r}}})
+crashpoints.reach = reach
+"""
+
+
+def slept(point: str, policy: str) -> Tally:
+    before = _SLEEP.format(point=point, root=str(ROOT))
+    with world(policy, readers=3, seed=0, before=before) as made:
+        made.round([])
+        made.kills = 1  # as good as dead
+        return made.tally()
+
+
+@pytest.mark.parametrize("point", ["after claim", "after RCPT"])
+def test_a_worker_that_wakes_after_its_lease_sends_nothing(point: str) -> None:
+    told = slept(point, "resend")
+
+    assert [] == told.wrong
+    assert (3, 3, 0) == (told.deliveries, told.accepted, told.doubtful)
+
+
+def test_a_worker_that_wakes_in_the_middle_of_a_body_doubles_one_message_and_it_is_counted() -> (
+    None
+):
+    told = slept("in DATA", "resend")
+
+    assert [] == told.wrong
+    assert (3, 4, 1) == (told.deliveries, told.accepted, told.doubtful)
+
+
+# The harness itself: a service that marks in the wrong order is found out.
+_SPOIL = """
+import sqlite3
+from contextlib import closing
+from digest import crashpoints
+
+honest = crashpoints.reach
+def reach(point):
+    if point == "in DATA":
+        with closing(sqlite3.connect("digest.db", timeout=30)) as ledger, ledger:
+            ledger.execute("UPDATE delivery SET state = '{state}' WHERE state = 'sending'")
+    honest(point)
+crashpoints.reach = reach
+"""
+
+
+def spoiled(state: str, policy: str, point: str) -> Tally:
+    with world(policy, readers=3, seed=0, before=_SPOIL.format(state=state)) as made:
+        made.round([point])
+        return made.tally()
+
+
+def test_the_harness_finds_out_a_service_that_marks_as_sent_before_it_sends() -> None:
+    told = spoiled("sent", "resend", "in DATA")
+
+    assert 1 == told.lost
+    assert "sent, says the ledger; the server has nothing" in told.wrong[0]
+
+
+@POLICIES
+def test_the_harness_finds_out_a_service_that_does_not_mark_what_is_on_its_way(policy: str) -> None:
+    told = spoiled("claimed", policy, "after the dot")
+
+    assert 1 == told.doubled
+    assert "the server has 2, and only 0 were doubtful" in told.wrong[0]
