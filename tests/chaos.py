@@ -62,7 +62,7 @@ keywords = ["choosing papers"]
 """
 _PAPER = """Title: On choosing papers, part {number}
 PDF: https://arxiv.org/pdf/2611.{number:05}
-Summary: Choosing papers is what readers do, and we study for the time of number {number} how they do it.
+Summary: Choosing papers is what readers do, and naïve ones too; this is study number {number} of how they do it.
 ---
 """
 # The ledger, by plain SQL: what is in it, and a lease that ran out without waiting for a quarter of an hour.
@@ -133,9 +133,8 @@ class World:
 
     def run(self, crash: str = "", watch: Callable[[int], None] | None = None) -> int:
         """Do a pass of this round's day, and let the leases of whoever was killed run out."""
-        now = BEGIN + timedelta(days=self.rounds)
         environ = {"DIGEST_TEST_CRASH": crash, "OPENBLAS_NUM_THREADS": "1"}
-        arguments = ("run", "--all", "--now", now.isoformat())
+        arguments = ("run", "--all", "--now", self.now.isoformat())
         command = Command(self.folder, *arguments, environ=environ, before=self.before)
         if watch:
             self.script.watch = lambda: watch(command.pid)
@@ -159,7 +158,7 @@ class World:
 
     def round(self, points: Sequence[str]) -> list[str]:
         """Kill it at each of these points, one after the other, and drain; return those never come to."""
-        self._new_day()
+        self.new_day()
         missed = []
         for point in points:
             nth = 1 if point in _ONCE else self.chance.randint(1, 3)
@@ -172,7 +171,7 @@ class World:
 
     def storm(self, kills: int) -> None:
         """Kill it at any moment of the dialogue, from outside, so many times at most, and drain."""
-        self._new_day()
+        self.new_day()
         for _ in range(kills):
             patience = [self.chance.randint(1, 25)]
             delay = self.chance.choice([0, 0, 0.0005, 0.002])
@@ -188,7 +187,13 @@ class World:
             self.reached["from outside"] += 1
         self.drain()
 
-    def _new_day(self) -> None:
+    @property
+    def now(self) -> datetime:
+        """The time of this round."""
+        return BEGIN + timedelta(days=self.rounds)
+
+    def new_day(self) -> None:
+        """Let a day pass and a paper come."""
         self.rounds += 1
         dump = self.folder / "dumps" / f"{self.rounds}.txt"
         dump.write_text(_PAPER.format(number=self.rounds))

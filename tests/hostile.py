@@ -7,7 +7,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 
 from digest.deliver.smtp import Server
@@ -34,6 +34,7 @@ class Script:
     tls: ssl.SSLContext | None = None  #: offers STARTTLS with it
     tls_at_once: bool = False
     pipelining: bool = True  #: False: it says so, and hangs up on two commands at once
+    seven_bit: bool = False  #: does not offer 8BITMIME, and refuses a body that needs it
     pause: float = 0.0  #: seconds before each answer
     open: int = 0  #: connections now
     most_open: int = 0  #: connections at once, at most so far
@@ -77,8 +78,8 @@ def serving(script: Script) -> Iterator[Script]:
         with counting:
             script.open += 1
             script.most_open = max(script.most_open, script.open)
-        with peer, suppress(OSError):  # whoever was killed hangs up
-            _Talk(script, peer).hold()
+        with ExitStack() as closing, suppress(OSError):  # whoever was killed hangs up
+            _Talk(script, closing.enter_context(peer), closing).hold()
         with counting:
             script.open -= 1
 
@@ -107,8 +108,8 @@ def serving(script: Script) -> Iterator[Script]:
 class _Talk:
     """One connection. What is taken is written down before it is said to be."""
 
-    def __init__(self, script: Script, peer: socket.socket) -> None:
-        self.script, self.peer, self.buffer = script, peer, b""
+    def __init__(self, script: Script, peer: socket.socket, closing: ExitStack) -> None:
+        self.script, self.peer, self.closing, self.buffer = script, peer, closing, b""
 
     def line(self) -> bytes:
         """Read a line, b"" where the client has gone."""
@@ -132,7 +133,9 @@ class _Talk:
     def secure(self) -> None:
         assert self.script.tls
         self.buffer = b""  # RFC 3207: what came before is forgotten
-        self.peer = self.script.tls.wrap_socket(self.peer, server_side=True)
+        self.peer = self.closing.enter_context(
+            self.script.tls.wrap_socket(self.peer, server_side=True)
+        )
 
     def hold(self) -> None:
         script = self.script
@@ -168,7 +171,8 @@ class _Talk:
 
     def capabilities(self) -> bytes:
         secure = isinstance(self.peer, ssl.SSLSocket)
-        offered = ["hello", "PIPELINING", "8BITMIME", "ENHANCEDSTATUSCODES"]
+        offered = ["hello", "PIPELINING", "ENHANCEDSTATUSCODES"]
+        offered += [] if self.script.seven_bit else ["8BITMIME"]
         offered += ["STARTTLS"] if self.script.tls and not secure else []
         last = len(offered) - 1
         told = (f"250{' ' if n == last else '-'}{each}\r\n" for n, each in enumerate(offered))
@@ -183,7 +187,10 @@ class _Talk:
                 return False  # without its dot it is no message
             body += line
         self.script.bodies.append(body)
-        end = self.script.answer("dot", usual=b"250 queued\r\n")
+        usual = b"250 queued\r\n"
+        if self.script.seven_bit and not body.isascii():
+            usual = b"554 5.6.1 eight bits\r\n"
+        end = self.script.answer("dot", usual=usual)
         if end.startswith(b"250") or not end:
             self.script.accepted.append((recipient, body))
         return self.say(end)

@@ -17,6 +17,8 @@ from digest.model import Message
 _TIMEOUT = 60.0
 _FINAL_DOT_TIMEOUT = 600.0  # RFC 5321 §4.5.3.2.6: giving up earlier makes copies
 
+_ANSWER_LENGTH = 500  # characters
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
@@ -135,7 +137,7 @@ def _data(connection: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
 
 def _expect(answer: tuple[int, bytes], command: str) -> str:
     code, text = answer
-    told = f"{code} {text.decode('utf-8', 'replace')}"
+    told = f"{code} {_readable(text)}"
     if not 200 <= code < 300:
         # Only a refused recipient is the subscriber's affair; the rest is between us and the server.
         raise DeliveryError(
@@ -146,6 +148,10 @@ def _expect(answer: tuple[int, bytes], command: str) -> str:
 
 def _answer(error: smtplib.SMTPResponseException) -> str:
     text = error.smtp_error
-    return (
-        f"{error.smtp_code} {text.decode('utf-8', 'replace') if isinstance(text, bytes) else text}"
-    )
+    return f"{error.smtp_code} {_readable(text if isinstance(text, bytes) else text.encode())}"
+
+
+def _readable(answer: bytes) -> str:
+    """A server may say anything: what is no printable text, or without end, goes into no database."""
+    words = "".join(each if each.isprintable() else " " for each in answer.decode(errors="replace"))
+    return " ".join(words.split())[:_ANSWER_LENGTH]
