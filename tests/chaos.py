@@ -15,12 +15,13 @@ import random
 import time
 import uuid
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL
 from tempfile import TemporaryDirectory
@@ -120,10 +121,12 @@ class World:
         self.folder, self.script, self.policy, self.readers = folder, script, policy, readers
         self.chance = random.Random(seed)
         self.before = before  #: Python that spoils the service on purpose
+        self.environ = {"OPENBLAS_NUM_THREADS": "1"}
         self.engine = create_engine(database)
         self.kills = self.rounds = 0
         self.reached: Counter[str] = Counter()
         self.wrong: list[str] = []
+        self.output = ""  #: of the last pass
         (folder / "config").mkdir()
         (folder / "dumps").mkdir()
         config = _CONFIG.format(database=database, policy=policy, port=script.port)
@@ -131,21 +134,27 @@ class World:
         people = "".join(_SUBSCRIBER.format(number=number) for number in range(readers))
         (folder / "config/interests.toml").write_text(people)
 
-    def run(self, crash: str = "", watch: Callable[[int], None] | None = None) -> int:
-        """Do a pass of this round's day, and let the leases of whoever was killed run out."""
-        environ = {"DIGEST_TEST_CRASH": crash, "OPENBLAS_NUM_THREADS": "1"}
-        arguments = ("run", "--all", "--now", self.now.isoformat())
-        command = Command(self.folder, *arguments, environ=environ, before=self.before)
-        if watch:
-            self.script.watch = lambda: watch(command.pid)
+    def start(self, crash: str = "", minutes: float = 0) -> Command:
+        """Begin a pass of this round's day, so many minutes after its hour."""
+        now = self.now + timedelta(minutes=minutes)
+        environ = self.environ | {"DIGEST_TEST_CRASH": crash}
+        arguments = ("run", "--all", "--now", now.isoformat())
+        return Command(self.folder, *arguments, environ=environ, before=self.before)
+
+    def end(self, command: Command) -> int:
+        """Wait for a pass; where it was killed, let its leases run out."""
         code = command.wait()
-        self.script.watch = lambda: None
         if "Traceback" in command.output or "error of ours" in command.output:
             self.wrong.append(f"it printed a traceback: {command.output}")
         if code == -SIGKILL:
             self.kills += 1
             self.settle()
+        self.output = command.output
         return code
+
+    def run(self, crash: str = "", minutes: float = 0) -> int:
+        """Do a pass."""
+        return self.end(self.start(crash, minutes))
 
     def settle(self) -> None:
         """Wait until the server has heard of the death, and let leases run out."""
@@ -182,7 +191,11 @@ class World:
                     time.sleep(delay)
                     os.kill(pid, SIGKILL)
 
-            if self.run(watch=strike) != -SIGKILL:
+            command = self.start()
+            self.script.watch = partial(strike, command.pid)
+            code = self.end(command)
+            self.script.watch = lambda: None
+            if code != -SIGKILL:
                 break
             self.reached["from outside"] += 1
         self.drain()
@@ -207,7 +220,7 @@ class World:
                 if code == 0 and not connection.scalar(text(_OPEN)):
                     return
             self.settle()
-        raise AssertionError(f"it does not drain: {(self.folder / 'output').read_text()}")
+        raise AssertionError(f"it does not drain: {self.output}")
 
     def tally(self) -> Tally:
         """Compare what the server has with what the ledger says."""
@@ -289,11 +302,17 @@ def _date(told: str | date) -> date:
 
 @contextmanager
 def world(
-    policy: str, *, readers: int, seed: int, postgres: str = "", before: str = ""
+    policy: str,
+    *,
+    readers: int,
+    seed: int,
+    postgres: str = "",
+    before: str = "",
+    parent: Path | None = None,
 ) -> Iterator[World]:
-    """Make an empty world: on SQLite, or in a new database of a PostgreSQL server."""
+    """Make an empty world in a folder: on SQLite, or in a new database of a PostgreSQL server."""
     name = f"digest_chaos_{uuid.uuid4().hex}"
-    with TemporaryDirectory() as folder, serving(Script()) as script:
+    with TemporaryDirectory(dir=parent) as folder, serving(Script()) as script:
         database = f"sqlite:///{folder}/digest.db"
         admin = create_engine(postgres, isolation_level="AUTOCOMMIT") if postgres else None
         if admin:

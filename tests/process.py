@@ -9,6 +9,7 @@ import multiprocessing
 import os
 import runpy
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -31,43 +32,46 @@ class Command:
         environ: Mapping[str, str] | None = None,
         before: str = "",
     ) -> None:
-        self._output = folder / "output"
-        self._process = _forks.Process(
-            target=_run, args=(folder, arguments, {**(environ or {})}, before)
-        )
+        handle, self._output = tempfile.mkstemp()
+        os.close(handle)
+        given = (folder, self._output, arguments, {**(environ or {})}, before)
+        self._process = _forks.Process(target=_run, args=given)
         self._process.start()
         assert self._process.pid
         self.pid = self._process.pid
 
+    def join(self, seconds: float) -> None:
+        """Wait for its end, but not longer than so."""
+        self._process.join(seconds)
+
     def wait(self, seconds: float = 120) -> int:
-        """Wait for its exit code; that of a signal is negative."""
+        """Wait for its exit code; that of a signal is negative. Then `output` is what it printed."""
         self._process.join(seconds)
         code = self._process.exitcode
         if code is None:
             self._process.kill()
             self._process.join()
-            raise AssertionError(f"it did not end in {seconds} s: {self.output}")
         self._process.close()
+        self.output = Path(self._output).read_text()
+        Path(self._output).unlink()
+        assert code is not None, f"it did not end in {seconds} s: {self.output}"
         return code
 
-    def kill(self) -> None:
-        """Kill it at once."""
-        self._process.kill()
 
-    @property
-    def output(self) -> str:
-        """What it printed so far, on standard output and standard error."""
-        return self._output.read_text() if self._output.exists() else ""
-
-
-def _run(folder: Path, arguments: Sequence[str], environ: Mapping[str, str], before: str) -> None:
+def _run(
+    folder: Path,
+    output: str,
+    arguments: Sequence[str],
+    environ: Mapping[str, str],
+    before: str,
+) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "digest"]:
         del sys.modules[name]  # imported with the caller's main module; read the environment anew
     os.environ.update(environ)
     os.chdir(folder)
-    with (folder / "output").open("wb") as output:
-        os.dup2(output.fileno(), 1)
-        os.dup2(output.fileno(), 2)
+    with open(output, "wb") as written:  # noqa: PTH123
+        os.dup2(written.fileno(), 1)
+        os.dup2(written.fileno(), 2)
     sys.argv = ["digest", *arguments]
     exec(compile(before, "before", "exec"), {})
     runpy.run_module("digest", run_name="__main__", alter_sys=True)

@@ -95,6 +95,8 @@ def _explained(error: Exception) -> str:
         return ": smtp.username and smtp.password may hold ASCII characters only"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return f": {error}; see smtp.security"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f": {_answer(error)}"
     return f": {error}"
 
 
