@@ -19,7 +19,8 @@ POINTS = (
     "at connect",  # TCP is open, nothing is said
     "after MAIL",  # it was answered
     "after RCPT",  # it was answered; nothing is marked yet
-    "in DATA",  # marked as on its way, the server waits for the body, and has not the dot
+    "in DATA",  # the server waits for the body, or has some of it
+    "before the dot",  # marked as on its way, and the server has all but the dot
     "after the dot",  # the server has it all, and its answer is not read
     "after the answer",  # read, and not marked
     "after the mark",  # committed

@@ -28,9 +28,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 from xml.etree import ElementTree
 
-from sqlalchemy import create_engine, inspect, make_url, text
+from sqlalchemy import create_engine, inspect, make_url, select, text, update
 
 from digest.crashpoints import POINTS
+from digest.store import schema
 from tests.hostile import Script, serving
 from tests.process import Command
 
@@ -66,12 +67,13 @@ PDF: https://arxiv.org/pdf/2611.{number:05}
 Summary: Choosing papers is what readers do, and naïve ones too; this is study number {number} of how they do it.
 ---
 """
-# The ledger, by plain SQL: what is in it, and a lease that ran out without waiting for a quarter of an hour.
-_ROWS = """SELECT delivery.address, edition.local_date, delivery.state, delivery.doubtful
-FROM delivery JOIN edition ON edition.id = delivery.edition_id"""
-_AGE = """UPDATE delivery SET lease_until = '2000-01-01 00:00:00.000000'
-WHERE lease_until IS NOT NULL AND state IN ('claimed', 'sending')"""
-_OPEN = "SELECT count(*) FROM delivery WHERE state IN ('queued', 'claimed', 'sending')"
+_LEDGER = select(
+    schema.delivery.c.address,
+    schema.edition.c.local_date,
+    schema.delivery.c.state,
+    schema.delivery.c.doubtful,
+).join_from(schema.delivery, schema.edition, schema.edition.c.id == schema.delivery.c.edition_id)
+_LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 
 class Copy(NamedTuple):
@@ -161,9 +163,19 @@ class World:
         until = time.monotonic() + 60
         while self.script.open and time.monotonic() < until:
             time.sleep(0.001)
+        if inspect(self.engine).has_table("delivery"):
+            self.lease_until(_LONG_AGO)
+
+    def lease_until(self, moment: datetime) -> None:
+        """Let every lease end then, without waiting for a quarter of an hour."""
+        leased = update(schema.delivery).where(schema.delivery.c.lease_until.is_not(None))
         with self.engine.begin() as connection:
-            if inspect(connection).has_table("delivery"):
-                connection.execute(text(_AGE))
+            connection.execute(leased.values(lease_until=moment))
+
+    def states(self) -> dict[str, int]:
+        """Count the ledger's rows by state."""
+        with self.engine.connect() as connection:
+            return dict(Counter(connection.execute(select(schema.delivery.c.state)).scalars()))
 
     def round(self, points: Sequence[str]) -> list[str]:
         """Kill it at each of these points, one after the other, and drain; return those never come to."""
@@ -216,9 +228,8 @@ class World:
         """Run until nothing waits."""
         for _ in range(5):
             code = self.run()
-            with self.engine.connect() as connection:
-                if code == 0 and not connection.scalar(text(_OPEN)):
-                    return
+            if code == 0 and not self.states().keys() & {"queued", "claimed", "sending"}:
+                return
             self.settle()
         raise AssertionError(f"it does not drain: {self.output}")
 
@@ -226,17 +237,14 @@ class World:
         """Compare what the server has with what the ledger says."""
         copies = self._copies()
         with self.engine.connect() as connection:
-            rows = [
-                (address, _date(day), state, doubtful)
-                for address, day, state, doubtful in connection.execute(text(_ROWS))
-            ]
+            rows = connection.execute(_LEDGER).all()
         done = Tally(
             kills=self.kills,
             connections=self.script.most_open,
             bound=self.kills * self.script.most_open,
             deliveries=len(rows),
             accepted=len(self.script.accepted),
-            doubtful=sum(row[3] for row in rows),
+            doubtful=sum(row.doubtful for row in rows),
             reached=self.reached,
             wrong=[*self.wrong, *self._feeds()],
         )
@@ -245,7 +253,7 @@ class World:
             for number in range(self.readers)
             for day in range(1, self.rounds + 1)
         }
-        known = {row[:2] for row in rows}
+        known = {(row.address, row.local_date) for row in rows}
         done.wrong += [f"{each}: never composed" for each in sorted(due - known)]
         done.wrong += [f"{each}: sent, and not in the ledger" for each in copies.keys() - known]
         done.lost = len(due - known)
@@ -294,10 +302,6 @@ def _lies(copies: Sequence[Copy], state: str, doubtful: int, *, hold: bool) -> I
         yield f"held where it was doubtful, and the server has {taken}"
     if len(set(copies)) > 1:
         yield "its copies differ"
-
-
-def _date(told: str | date) -> date:
-    return told if isinstance(told, date) else date.fromisoformat(told)
 
 
 @contextmanager

@@ -7,7 +7,6 @@ import socket
 import ssl
 import subprocess
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -15,9 +14,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import select
 
 from digest.cli import main
+from digest.store import schema
 from tests.chaos import World, world
 from tests.hostile import Answer
 
@@ -56,10 +56,7 @@ def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> 
         told = "".join(capsys.readouterr())
         assert "Traceback" not in told
         assert "error of ours" not in told
-        with made.engine.connect() as connection:
-            states = connection.execute(text("SELECT state FROM delivery")).scalars()
-            ledger = dict(Counter(states))
-        return Result(code, told, len(made.script.accepted), ledger)
+        return Result(code, told, len(made.script.accepted), made.states())
 
     return run_pass
 
@@ -182,7 +179,7 @@ def test_an_answer_that_no_database_takes_doubles_nothing(run: Run, engine: str)
         made.script.answers["dot"] = odd * 400 + b"250 queued \x00\x1b[2J\xff\r\n"
         first = run(made)
         with made.engine.connect() as connection:
-            [told, *_] = connection.execute(text("SELECT last_answer FROM delivery")).scalars()
+            [told, *_] = connection.execute(select(schema.delivery.c.last_answer)).scalars()
 
     assert (0, 3, {"sent": 3}) == (first.code, first.accepted, first.ledger)
     assert len(told) < 2000

@@ -130,7 +130,9 @@ def _data(connection: smtplib.SMTP, content: bytes) -> tuple[int, bytes]:
     if code != 354:
         raise smtplib.SMTPDataError(code, text)
     crashpoints.reach("in DATA")
-    connection.send(re.sub(rb"^\.", b"..", content, flags=re.MULTILINE) + b".\r\n")
+    connection.send(re.sub(rb"^\.", b"..", content, flags=re.MULTILINE))
+    crashpoints.reach("before the dot")
+    connection.send(b".\r\n")
     crashpoints.reach("after the dot")
     answer = connection.getreply()
     crashpoints.reach("after the answer")
