@@ -17,6 +17,7 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import NamedTuple
 
+from digest import crashpoints
 from digest.errors import DeliveryError
 from digest.model import Message
 
@@ -167,6 +168,7 @@ def write_atomically(path: Path, content: bytes) -> bool:
     draft = path.with_name(f".{path.name}.{secrets.token_hex(4)}.tmp")
     try:
         draft.write_bytes(content)
+        crashpoints.reach("while publishing")
         draft.replace(path)
     except OSError:
         draft.unlink(missing_ok=True)

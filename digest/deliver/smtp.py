@@ -25,7 +25,8 @@ from digest.model import Message
 
 _TIMEOUT = 60.0
 _FINAL_DOT_TIMEOUT = 600.0  # RFC 5321 §4.5.3.2.6: giving up earlier makes copies
-_LONGEST_ANSWER = 64 * 1024
+_LONGEST_ANSWER = 64 * 1024  # bytes
+_ANSWER_LENGTH = 500  # characters of it that are kept
 _COMMANDS = ("MAIL", "RCPT", "DATA")
 _PATH = re.compile(r"[!-;=?-~]+")  # printable ASCII, neither < nor >
 
@@ -141,7 +142,7 @@ class _Line:
                 raise self._lost(f"an answer that is none: {line[:80]!r}")
             told.append(text.decode("utf-8", "replace"))
             if more != b"-":
-                return int(code), " ".join(told)
+                return int(code), _readable(" ".join(told))
 
     def _line(self, deadline: float) -> bytes:
         while b"\n" not in self._unread:
@@ -266,6 +267,7 @@ class _Talk:
             self.line.drop()
             self.answer = Answer(Kind.WITHDRAWN, "taken over")
             return
+        reach("before the dot")
         self._deadline = time.monotonic() + _FINAL_DOT_TIMEOUT
         try:
             self.line.write(self._ending)
@@ -316,6 +318,7 @@ def _connect(server: Server) -> smtplib.SMTP:
             else:
                 session = smtplib.SMTP(server.host, server.port, timeout=_TIMEOUT)
             on_failure.callback(session.close)
+            reach("at connect")
             if server.security == "starttls":
                 session.starttls(context=context)  # never goes on without
             if server.username:
@@ -324,17 +327,28 @@ def _connect(server: Server) -> smtplib.SMTP:
             on_failure.pop_all()
     except (smtplib.SMTPException, OSError, UnicodeError) as error:
         raise DeliveryError(f"{where}{_explained(error)}", unreachable=True) from error
-    reach("at connect")
     return session
 
 
 def _explained(error: Exception) -> str:
     if isinstance(error, smtplib.SMTPAuthenticationError):
-        text = error.smtp_error
-        told = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
-        return f" refused smtp.username and smtp.password: {error.smtp_code} {told}"
+        return f" refused smtp.username and smtp.password: {_answer(error)}"
     if isinstance(error, UnicodeError):
         return ": smtp.username and smtp.password may hold ASCII characters only"
     if isinstance(error, smtplib.SMTPNotSupportedError):
         return f": {error}; see smtp.security"
+    if isinstance(error, smtplib.SMTPResponseException):
+        return f": {_answer(error)}"
     return f": {error}"
+
+
+def _answer(error: smtplib.SMTPResponseException) -> str:
+    text = error.smtp_error
+    told = text.decode("utf-8", "replace") if isinstance(text, bytes) else text
+    return f"{error.smtp_code} {_readable(told)}"
+
+
+def _readable(answer: str) -> str:
+    """Keep what a server said fit for the ledger: it may say anything, and without end."""
+    words = "".join(each if each.isprintable() else " " for each in answer)
+    return " ".join(words.split())[:_ANSWER_LENGTH]

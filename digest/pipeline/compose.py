@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from digest import edition as rules
 from digest import rank, render, store
+from digest.crashpoints import reach
 from digest.errors import StoreError
 from digest.model import Edition, Entry, Message, Paper, Ranked, Signals, Subscriber
 from digest.pipeline.service import Service
@@ -158,6 +159,7 @@ def _compose_one(
             address=subscriber.email,
         )
         saved = editions.save_editions(connection, [draft])
+        reach("while composing")
     return "editions" if saved else "already"
 
 

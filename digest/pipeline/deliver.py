@@ -279,6 +279,7 @@ def _render(service: Service, delivery: Delivery) -> Prepared | Mark:
     if not standing or standing.unsubscribed_at or name not in service.subscribers:
         return Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
     frame = service.frame_for(name, delivery.address, standing)
+    reach("while rendering")
     message = service.sealed(render.message(service.renderer, edition, frame), edition.id)
     schedule = service.subscribers[name].schedule
     following = rules.next_slot(schedule, edition.composed_at)
