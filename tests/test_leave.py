@@ -210,10 +210,12 @@ def test_a_suppressed_address_gets_nothing_in_whatever_case(
     counts, _ = pipeline.deliver(service, NOW)
     with store.writing(service.engine) as connection:
         kept = suppressions.get(connection, "me@example.org")
+        among = suppressions.among(connection, ["ME@example.org", "you@example.org"])
         removed = [suppressions.remove(connection, "ME@example.org") for _ in range(2)]
 
     assert {DeliveryState.SUPPRESSED: 1} == dict(counts)
     assert kept == suppressions.Suppression("me@example.org", "asked", "by phone", NOW)
+    assert {"me@example.org": "asked"} == among
     assert [True, False] == removed
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import datetime
 from typing import NamedTuple
 
@@ -43,6 +44,14 @@ def get(connection: Connection, address: str) -> Suppression | None:
     row = schema.suppression
     found = connection.execute(select(row).where(row.c.address == _key(address))).first()
     return Suppression(*found) if found else None
+
+
+def among(connection: Connection, addresses: Iterable[str]) -> dict[str, str]:
+    """Tell which of these addresses are suppressed: the reasons, by address in lower case."""
+    row = schema.suppression.c
+    given = {_key(address) for address in addresses}
+    rows = connection.execute(select(row.address, row.reason).where(row.address.in_(given)))
+    return {row.address: row.reason for row in rows}
 
 
 def all_(connection: Connection) -> list[Suppression]:
