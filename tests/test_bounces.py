@@ -227,6 +227,20 @@ def standing(service: pipeline.Service) -> editions.Standing | None:
         return editions.standing(connection, "me")
 
 
+def test_a_subject_of_other_letters_is_understood() -> None:
+    assert (
+        "unsubscribe Zoë token"
+        == reports.read(b"Subject: =?utf-8?q?unsubscribe_Zo=C3=AB?= token\n\n").subject
+    )
+
+
+def test_wishes_go_to_the_bounce_mailbox_only_where_we_read_it(service: pipeline.Service) -> None:
+    sender = "papers@example.org"
+    for read_by_us, to in ((service.read_mailbox, BOUNCES), (None, sender)):
+        frame = replace(service, read_mailbox=read_by_us).frame_for("me", "me@example.org", None)
+        assert frame.unsubscribe_mailto.startswith(f"{to}?")
+
+
 def test_a_report_with_an_envelope_that_we_never_made_suppresses_nobody(
     service: pipeline.Service, arrive: Callable[[bytes], None]
 ) -> None:

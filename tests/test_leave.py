@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
 from email import message_from_bytes, policy
@@ -14,6 +23,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest import pipeline, store, tokens
+from digest.errors import ConfigError, TemplateError
 from digest.model import DeliveryState
 from digest.render import pages
 from digest.store import editions, suppressions
@@ -200,10 +210,12 @@ def test_a_suppressed_address_gets_nothing_in_whatever_case(
     counts, _ = pipeline.deliver(service, NOW)
     with store.writing(service.engine) as connection:
         kept = suppressions.get(connection, "me@example.org")
+        among = suppressions.among(connection, ["ME@example.org", "you@example.org"])
         removed = [suppressions.remove(connection, "ME@example.org") for _ in range(2)]
 
     assert {DeliveryState.SUPPRESSED: 1} == dict(counts)
     assert kept == suppressions.Suppression("me@example.org", "asked", "by phone", NOW)
+    assert {"me@example.org": "asked"} == among
     assert [True, False] == removed
 
 
@@ -221,3 +233,73 @@ def test_a_sealed_number_opens_with_its_key_in_any_case(number: int, key: bytes)
 def test_nothing_else_opens(text: str) -> None:
     assert tokens.unseal(KEYS, "bounce", text) is None
     assert not tokens.verify(KEYS, "unsubscribe", 1, 1, text)
+
+
+def test_the_daemon_serves_pages_beside_its_passes_until_sigterm(tmp_path: Path) -> None:
+    shutil.copytree(ROOT / "config", tmp_path / "config")
+    (tmp_path / "seeds").mkdir()
+    path = tmp_path / "config/digest.toml"
+    path.write_text(path.read_text().replace('#listen = ""', 'listen = "127.0.0.1:0"'))
+    environment = {**os.environ, "DIGEST_CONFIG": str(path)}
+    daemon = subprocess.Popen(
+        [sys.executable, "-m", "digest", "serve"],
+        stderr=subprocess.PIPE,
+        text=True,
+        env=environment,
+    )
+    with daemon:
+        assert daemon.stderr
+        [port] = next(
+            found for line in daemon.stderr if (found := re.findall(r"listens on .*:(\d+)", line))
+        )
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser:
+            assert "Unsubscribe?" in browser.get(f"/unsubscribe/1/{'a' * 22}").text
+            assert "ok\n" == browser.get("/healthz").text
+        while not (
+            tmp_path / "var/public/feeds/stream.xml"
+        ).exists():  # the first pass is under way
+            assert daemon.poll() is None
+            time.sleep(0.05)
+        daemon.send_signal(signal.SIGTERM)
+        rest = daemon.stderr.read()
+
+    assert 0 == daemon.returncode
+    assert "Traceback" not in rest
+
+
+def test_an_address_that_is_taken_is_told_with_its_setting(service: pipeline.Service) -> None:
+    shown = pages.load([ROOT / "templates"], "Daily papers")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with (
+            pytest.raises(ConfigError, match=rf"web\.listen: 127\.0\.0\.1:{port}: "),
+            serving(lambda: Site(service, shown), "127.0.0.1", port),
+        ):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [("{% if %}", "unsubscribe.html.j2:1: "), ("{{ nobody }}", "'nobody' is undefined")],
+)
+def test_a_broken_page_of_the_operator_s_own_is_refused(
+    text: str, told: str, tmp_path: Path
+) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/unsubscribe.html.j2").write_text(text)
+    with pytest.raises(TemplateError, match=told):
+        pages.load([tmp_path, ROOT / "templates"], "Daily papers")
+
+
+def test_a_style_of_the_operator_s_own_is_in_the_page_and_allowed(tmp_path: Path) -> None:
+    (tmp_path / "web").mkdir()
+    (tmp_path / "web/style.css").write_text("main { color: #123456 } a > b {}")
+    own = pages.load([tmp_path, ROOT / "templates"], "Daily & papers")
+    page = own.html["unsubscribe"].decode()
+    [style] = re.findall("<style>(.*)</style>", page)
+    hashed = b64encode(hashlib.sha256(style.encode()).digest()).decode()
+
+    assert "main { color: #123456 } a > b {}" == style
+    assert f"sha256-{hashed}" == own.style_hash
+    assert "Daily &amp; papers" in page
+    assert not re.findall("https?://|<script", page)

@@ -371,6 +371,25 @@ SERVICE = [
         '2: schedule.ping: must be an address such as "https://hc-ping.com/your-check"',
     ),
     (
+        "[web]\nlisten = 'localhost:8000'",
+        "2: web.listen: must be an address of this machine and a port, such as "
+        '"127.0.0.1:8000", not "localhost:8000"',
+    ),
+    (
+        "[bounces]\nhost = 'imap.example.org'\nsecurity = 'none'",
+        '3: bounces.security: may be "none" only when host is this machine, such as "localhost"',
+    ),
+    ("[mail]\nbounces = 'b'", '2: mail.bounces: "b" is not an e-mail address'),
+    ("[[dkim]]\nselector = 'd1'", "1: dkim[1].key: is missing"),
+    (
+        "[[dkim]]\nselector = 'd_1'\nkey = 'k'",
+        '2: dkim[1].selector: must be letters, digits and "-", such as "d2026", not "d_1"',
+    ),
+    (
+        "[[dkim]]\nselector = 'd1'\nkey = 'k'\ndomain = 'example'",
+        '4: dkim[1].domain: must be a domain such as "example.org", not "example"',
+    ),
+    (
         "[editions]\nlookback = '0d'",
         '2: editions.lookback: must be a length of time such as "90m", "6h" or "30d", not "0d"',
     ),

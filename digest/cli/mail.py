@@ -128,7 +128,15 @@ def bounces(context: Context, as_json: bool) -> None:
             "odd": "nobody understood (flagged in the mailbox)",
         }
         told_of = [f"{counts[kind]} {words[kind]}" for kind in kinds if counts[kind]]
-        click.echo(f"{counts.total()} mails read{': ' if told_of else ''}{', '.join(told_of)}")
+        total = counts.total()
+        click.echo(
+            ": ".join(
+                [
+                    f"{total} mail{'' if total == 1 else 's'} read",
+                    *[", ".join(told_of)] * bool(total),
+                ]
+            )
+        )
         for error in errors:
             click.echo(error, err=True)
     if errors:

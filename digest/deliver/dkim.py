@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from base64 import b64encode
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
@@ -48,7 +48,8 @@ _SIGNED = (
 )
 # What is signed once more than it is there, so that nobody can add a second one (§8.15).
 _OVERSIGNED = (b"from", b"to", b"subject", b"date", b"reply-to", b"content-type")
-_SPACE, _RETURN = b" \r"
+_SPACE = ord(" ")
+_BLANKS = (b" ", b"\t", b"\r", b"\n")  # at the end of a body
 _LINE = 72
 
 
@@ -117,22 +118,19 @@ def signer(keys: Sequence[Key]) -> Callable[[bytes], bytes]:
     """
 
     def sign(message: bytes) -> bytes:
-        head, _, body = message.partition(b"\r\n\r\n")
-        body_hash = b64encode(hashlib.sha256(relaxed_body(body)).digest()).decode()
-        fields = _fields(head)
-        names = [name for name in _SIGNED for _ in fields.get(name, ())]
-        covered = _covered(b":".join(names))
-        signed = b"".join(
-            [
-                b"%b:%b\r\n" % (name, value)
-                for name in _SIGNED
-                if name in fields
-                for value in reversed(fields[name])
-            ]
+        end = message.index(b"\r\n\r\n") + 2
+        names: list[bytes] = []
+        fields: dict[bytes, bytes] = {}
+        for line in _unfolded(message[: end - 2]):
+            name, field = _relaxed(line)
+            names.append(name)
+            fields[name] = field + fields[name] if name in fields else field  # §5.4.2: bottom up
+        covered, made = _covered(tuple(names)), _seconds(fields[b"date"])
+        body_hash = b64encode(_body_hash(message, end + 2)).decode()
+        head = b"".join([fields[name] for name in _SIGNED if name in fields])
+        return b"".join(
+            [*[_signature(key, made, covered, body_hash, head) for key in keys], message]
         )
-        made = _seconds(fields[b"date"][-1])
-        more = [_signature(key, made, covered, body_hash, signed) for key in keys]
-        return b"".join([*more, message])
 
     return sign
 
@@ -150,20 +148,21 @@ def _signature(key: Key, made: int, covered: str, body_hash: str, signed: bytes)
 
 
 @lru_cache(maxsize=64)
-def _covered(names: bytes) -> str:
-    """Write what is signed, in lines of at most 78 characters."""
+def _covered(found: tuple[bytes, ...]) -> str:
+    """Write what is signed of these fields, in lines of at most 78 characters."""
+    names = [name for name in _SIGNED for _ in range(found.count(name))]
     lines, line = [], ""
-    for name in (names + b":" + b":".join(_OVERSIGNED)).decode().split(":"):
+    for name in [*names, *_OVERSIGNED]:
         if len(line) + len(name) > _LINE:
             lines.append(line)
             line = ""
-        line += f"{name}:"
+        line += f"{name.decode()}:"
     return "\r\n ".join([*lines, line.removesuffix(":")])
 
 
 @lru_cache(maxsize=1024)
 def _seconds(date: bytes) -> int:
-    return int(parsedate_to_datetime(date.decode()).timestamp())
+    return int(parsedate_to_datetime(date.decode().partition(":")[2]).timestamp())
 
 
 def _hashed(key: Key, signed: bytes) -> bytes:
@@ -171,34 +170,51 @@ def _hashed(key: Key, signed: bytes) -> bytes:
     return hashlib.sha256(signed).digest() if key.algorithm == "ed25519-sha256" else signed
 
 
-def _fields(head: bytes) -> dict[bytes, list[bytes]]:
-    """Header fields by name, each in its relaxed form (RFC 6376 §3.4.2)."""
-    fields: dict[bytes, list[bytes]] = {}
-    for line in head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n"):
-        name, _, value = line.partition(b":")
-        short = value.replace(b"\t", b" ")
-        while b"  " in short:
-            short = short.replace(b"  ", b" ")
-        fields.setdefault(name.strip().lower(), []).append(short.strip(b" "))
-    return fields
+def _unfolded(head: bytes) -> list[bytes]:
+    return head.replace(b"\r\n ", b" ").replace(b"\r\n\t", b" ").split(b"\r\n")
+
+
+@lru_cache(maxsize=4096)  # most lines are the same in every mail
+def _relaxed(line: bytes) -> tuple[bytes, bytes]:
+    """A header field's name, and the whole of it in relaxed form (RFC 6376 §3.4.2)."""
+    name, _, value = line.replace(b"\t", b" ").partition(b":")
+    name = name.strip().lower()
+    return name, b"%b:%b\r\n" % (name, b" ".join(value.split()))
 
 
 def relaxed_body(body: bytes) -> bytes:
     """Fold white space, drop it at line ends, drop empty lines at the end (RFC 6376 §3.4.4).
 
-    numpy finds double blanks in a fifth of the time that searching the bytes takes.
+    Lines end in CRLF, and nowhere else is a CR or an LF.
     """
-    body = body if body.endswith(b"\r\n") else body + b"\r\n"
-    if b"\t" in body:
-        body = body.replace(b"\t", b" ")
-    octets = np.frombuffer(body, np.uint8)
-    blank = octets == _SPACE
-    surplus = blank[1:] | (octets[1:] == _RETURN)  # what no blank may stand before
-    surplus &= blank[:-1]
+    return b"".join(map(bytes, _relaxed_pieces(body, 0)))
+
+
+def _body_hash(message: bytes, start: int) -> bytes:
+    hashed = hashlib.sha256()
+    for piece in _relaxed_pieces(message, start):
+        hashed.update(piece)
+    return hashed.digest()
+
+
+def _relaxed_pieces(message: bytes, start: int) -> Iterator[memoryview]:
+    """The relaxed body of a message, in pieces that copy no more than they must.
+
+    numpy finds surplus blanks in a fifth of the time that searching the bytes takes.
+    """
+    end = len(message)
+    while message.endswith(_BLANKS, start, end):
+        end -= 1
+    if end == start:
+        return
+    if message.find(b"\t", start, end) >= 0:
+        message, start, end = message[start:end].replace(b"\t", b" "), 0, end - start
+    octets = np.frombuffer(message, np.uint8, end - start, start)
+    surplus = octets[1:] <= _SPACE  # no blank may stand before a blank or a line's end
+    surplus &= octets[:-1] == _SPACE
     if surplus.any():
         np.logical_not(surplus, out=surplus)
-        body = octets[:-1][surplus].tobytes() + b"\n"
-    end = len(body)
-    while body.endswith(b"\r\n", 0, end):
-        end -= 2
-    return body[: end + 2] if end else b""
+        yield octets[:-1][surplus].data
+        start = end - 1
+    yield memoryview(message)[start:end]
+    yield memoryview(b"\r\n")

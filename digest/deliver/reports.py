@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from email import message_from_bytes
+from email.header import decode_header, make_header
 from email.message import Message
 from email.policy import compat32
 from email.utils import parseaddr
@@ -35,7 +36,7 @@ def read(content: bytes) -> Report:
 
 
 def _read(mail: Message) -> Report:
-    subject = " ".join(str(mail["Subject"] or "").split())
+    subject = " ".join(str(make_header(decode_header(mail["Subject"] or ""))).split())
     if mail.get_content_type() != "multipart/report":
         return Report(kind="odd", detail="no report", subject=subject)
     parts = {part.get_content_type(): part for part in mail.walk()}

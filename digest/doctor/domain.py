@@ -103,6 +103,8 @@ def _allowed(
     networks: list[IPv4Network | IPv6Network] = []
     lookups = 0
     for term in record.lower().split()[1:]:
+        if lookups > _SPF_LOOKUPS:
+            break
         name, _, value = term.lstrip("+").replace("redirect=", "include:").partition(":")
         if name in ("ip4", "ip6"):
             try:

@@ -97,7 +97,8 @@ class Service:
         """Make what surrounds one subscriber's edition: their address and their links."""
         token = self.token("unsubscribe", standing)
         wish = quote(f"unsubscribe {name} {token}")
-        to = self.bounces or parseaddr(self.frame.reply_to or self.frame.sender)[1]
+        read_here = self.bounces if self.read_mailbox else ""
+        to = read_here or parseaddr(self.frame.reply_to or self.frame.sender)[1]
         feed = f"{self.url}/{self.feed_path(name, standing)}"
         return replace(
             self.frame,
