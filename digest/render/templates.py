@@ -71,7 +71,7 @@ def _count(number: int | None, word: str) -> str:
 def load(folders: Sequence[Path]) -> Renderer:
     """The templates in these folders, the first folder first; or a `TemplateError` with its place."""
     env = environment(folders)
-    text, html = (_cut(env, *_source(env, name), name) for name in (TEXT, HTML))
+    text, html = (cut(env, *read(env, name), name) for name in (TEXT, HTML))
     _try_edition(Press(_get(env, SUBJECT), text, html))  # errors have the lines of the files here
     press = Press(_get(env, SUBJECT), text, _inlined(env, HTML))
     _try_edition(press)
@@ -84,9 +84,9 @@ def load(folders: Sequence[Path]) -> Renderer:
 
 
 def _inlined(env: jinja2.Environment, name: str) -> Part:
-    source = inline(lambda wanted: _source(env, wanted), env, name, STYLE)
+    source = inline(lambda wanted: read(env, wanted), env, name, STYLE)
     settled = env.overlay(trim_blocks=False, lstrip_blocks=False)  # all is trimmed already
-    return _cut(settled, source, _source(env, name)[1], name)
+    return cut(settled, source, read(env, name)[1], name)
 
 
 def _notice(env: jinja2.Environment, name: str, *, inline: bool = True) -> Notice:
@@ -95,7 +95,7 @@ def _notice(env: jinja2.Environment, name: str, *, inline: bool = True) -> Notic
     return Notice(subject, text, _inlined(env, html).whole if inline else _get(env, html))
 
 
-def _cut(env: jinja2.Environment, source: str, path: str, name: str) -> Part:
+def cut(env: jinja2.Environment, source: str, path: str, name: str) -> Part:
     """The template with its blocks in their places, and cut at those of a card and of its reasons."""
 
     def compiled(tree: jinja2.nodes.Template) -> jinja2.Template:
@@ -144,7 +144,7 @@ def _replace_blocks(
                 setattr(node, name, value)
 
 
-def _source(env: jinja2.Environment, name: str) -> tuple[str, str]:
+def read(env: jinja2.Environment, name: str) -> tuple[str, str]:
     loader = env.loader
     assert loader is not None
     try:
@@ -157,7 +157,7 @@ def _source(env: jinja2.Environment, name: str) -> tuple[str, str]:
 
 
 def _get(env: jinja2.Environment, name: str) -> jinja2.Template:
-    _source(env, name)
+    read(env, name)
     try:
         return env.get_template(name)
     except jinja2.TemplateSyntaxError as error:
