@@ -19,6 +19,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from email import policy
 from email.message import EmailMessage
+from itertools import pairwise
 from random import Random
 
 os.environ.setdefault("PREMAILER_CACHE_MAXSIZE", "4096")  # premailer reads it when it is imported
@@ -30,7 +31,8 @@ import premailer
 from bench import ROOT, SEEDS, cpu, report
 from digest import rank, render, sources
 from digest.model import Edition, Entry, Interest, Paper, Signals
-from digest.render import mime, templates, view
+from digest.render import templates, view
+from digest.render.fragments import Press
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
 READERS, INTERESTS, EACH, PAPERS = 400, 80, 8, 15
@@ -69,7 +71,8 @@ def editions() -> list[Edition]:
             papers.setdefault(sighting.paper.title, sighting.paper)
     known = [replace(paper, uid=f"{n:016x}") for n, paper in enumerate(papers.values())]
     corpus = rank.fit(known)
-    random, memo = Random(1), {}
+    random = Random(1)
+    memo: rank.Memo = {}
     pool = interests(known)
     made = []
     for number in range(READERS):
@@ -102,10 +105,11 @@ def interests(papers: Sequence[Paper]) -> list[Interest]:
     pairs: Counter[str] = Counter()
     for paper in papers:
         words = re.findall(r"[a-z]{4,}", f"{paper.title} {paper.abstract}".casefold())
-        pairs.update({f"{one} {two}" for one, two in zip(words, words[1:], strict=False)})
-    common = [pair for pair, _ in pairs.most_common(3 * INTERESTS)]
+        pairs.update({f"{one} {two}" for one, two in pairwise(words)})
+    common = sorted(pair for pair, papers_with in pairs.items() if 5 <= papers_with <= 15)
+    Random(2).shuffle(common)
     return [
-        Interest(name=common[n].capitalize(), keywords=tuple(common[n::INTERESTS]))
+        Interest(name=common[n].capitalize(), keywords=tuple(common[n : 3 * INTERESTS : INTERESTS]))
         for n in range(INTERESTS)
     ]
 
@@ -127,7 +131,7 @@ def by_mail(inlined: Callable[[str], str]) -> Callable[[Edition, render.Frame], 
     def made(edition: Edition, around: render.Frame) -> bytes:
         around = view.cleaned(around)
         cards = [view.card(entry, around, 600) for entry in edition.entries]
-        page = view.page(edition, around, edition.entries, cards)
+        page = view.page(edition, around, edition.entries, cards, cards[0].title)
         values = {"page": page, "frame": around}
         values["subject"] = " ".join(subject.render(values).split())
         mail = EmailMessage(policy=policy.SMTP.clone(max_line_length=998))
@@ -165,7 +169,7 @@ def main() -> None:
 
     def cold() -> list[bytes]:
         press = renderer.press
-        empty = templates.Press(press.subject, press.text, press.html)
+        empty = Press(press.subject, press.text, press.html)
         return batch(replace(renderer, press=empty))
 
     batch(renderer)

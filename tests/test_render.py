@@ -11,6 +11,7 @@ from datetime import UTC, date, datetime
 from email import policy
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
@@ -266,7 +267,8 @@ def test_inlining_the_template_is_the_same_as_inlining_each_mail(
 ) -> None:
     frame = view.cleaned(frame)
     cards = [view.card(entry, frame, 600) for entry in given_edition.entries]
-    shown = view.page(given_edition, frame, given_edition.entries, cards)
+    best = cards[0].title if cards else ""
+    shown = view.page(given_edition, frame, given_edition.entries, cards, best)
     values = {"page": shown, "frame": frame, "subject": "Subject"}
     style = (TEMPLATES / templates.STYLE).read_text(encoding="utf-8")
     plain = templates.environment([TEMPLATES]).get_template(templates.HTML).render(values)
@@ -372,8 +374,9 @@ def test_an_address_that_mail_cannot_go_to_is_refused_for_good(address: str) -> 
 
 @pytest.mark.parametrize("name", ["sender", "domain", "list_id"])
 def test_a_fault_of_our_own_never_fails_a_delivery_for_good(name: str) -> None:
+    wrong: dict[str, Any] = {name: "a b@a b"}
     with pytest.raises(ConfigError, match="a b"):
-        render.message(RENDERER, SMALL, replace(FRAME, **{name: "a b@a b"}))
+        render.message(RENDERER, SMALL, replace(FRAME, **wrong))
 
 
 def test_a_domain_of_other_letters_goes_out_in_its_ascii_form() -> None:

@@ -34,9 +34,13 @@ ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
 def message(renderer: Renderer, edition: Edition, frame: Frame) -> Message:
     """The mail of this edition; too large a one gets shorter abstracts, then fewer papers."""
     frame = cleaned(frame)
+    made = _fitting(renderer, edition, frame)
     return mime.build(
         frame,
-        *_fitting(renderer, edition, frame),
+        made.subject,
+        made.text,
+        made.html,
+        dense=made.dense,
         stream="edition",
         about=f"{edition.local_date}\0{edition.subscriber}",
         at=edition.composed_at,
