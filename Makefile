@@ -39,6 +39,10 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
 	$(BIN)/python -m bench.dkim
+	$(MAKE) bench-render
+
+bench-render: $(VENV)/.dev ## measure a mail against inlining each one by itself
+	$(BIN)/python -m bench.render
 
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
@@ -52,4 +56,4 @@ picture: $(VENV)/.dev ## make the README's picture of a mail (needs chromium)
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench soak chaos picture clean
+.PHONY: help setup demo test check bench bench-render soak chaos picture clean

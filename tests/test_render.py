@@ -267,7 +267,8 @@ def test_inlining_the_template_is_the_same_as_inlining_each_mail(
 ) -> None:
     frame = view.cleaned(frame)
     cards = [view.card(entry, frame, 600) for entry in given_edition.entries]
-    shown = view.page(given_edition, frame, given_edition.entries, cards)
+    best = cards[0].title if cards else ""
+    shown = view.page(given_edition, frame, given_edition.entries, cards, best)
     values = {"page": shown, "frame": frame, "subject": "Subject"}
     style = (TEMPLATES / templates.STYLE).read_text(encoding="utf-8")
     plain = templates.environment([TEMPLATES]).get_template(templates.HTML).render(values)

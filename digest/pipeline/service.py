@@ -100,13 +100,18 @@ class Service:
         read_here = self.bounces if self.read_mailbox else ""
         to = read_here or parseaddr(self.frame.reply_to or self.frame.sender)[1]
         feed = f"{self.url}/{self.feed_path(name, standing)}"
+        served = bool(self.url and self.web)
+        number = standing.id if standing else 0
+        mark = f"{number}/{self.token('mark', standing)}"
         return replace(
             self.frame,
             recipient=address or "",
-            unsubscribe_url=f"{self.url}/unsubscribe/{standing.id if standing else 0}/{token}"
-            if self.url and self.web and address
+            unsubscribe_url=f"{self.url}/unsubscribe/{number}/{token}"
+            if served and address
             else "",
-            unsubscribe_mailto=f"{to}?subject={wish}" if address else "",
+            unsubscribe_mailto=f"mailto:{to}?subject={wish}" if address else "",
             feed_url=feed if self.url and standing else "",
+            more_url=f"{self.url}/more/{mark}" if served and address else "",
+            less_url=f"{self.url}/less/{mark}" if served and address else "",
             layout=self.subscribers[name].layout,
         )

@@ -36,9 +36,13 @@ ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
 def message(renderer: Renderer, edition: Edition, frame: Frame) -> Message:
     """The mail of this edition; too large a one gets shorter abstracts, then fewer papers."""
     frame = cleaned(frame)
+    made = _fitting(renderer, edition, frame)
     return mime.build(
         frame,
-        *_fitting(renderer, edition, frame),
+        made.subject,
+        made.text,
+        made.html,
+        dense=made.dense,
         stream=_STREAM,
         about=_about(edition.subscriber, edition.local_date),
         at=edition.composed_at,

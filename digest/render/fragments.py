@@ -9,30 +9,33 @@ What comes out is what the whole template would give, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
-from itertools import cycle
+from itertools import chain, cycle
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import escape
 
-from digest.model import Edition, Entry, Paper, Reason, Signals
+from digest.model import Edition, Entry, Paper, Reason, Section, Signals
 from digest.render import mime
 from digest.render.text import mark
 from digest.render.view import (
+    REASONS,
     Card,
     Frame,
     Page,
-    by_interest,
     card,
     facts,
     matched_words,
     page,
+    strongest,
     why,
 )
 
+_FRAMES = 1_024  # of a day's counts
 _SHELLS = 4_096  # papers of a few batches, with and without reasons
 _MARKS = 512  # sets of words for one paper
 _SLOT = re.compile("\0(\\w+)\0")
@@ -45,6 +48,7 @@ class Bodies(NamedTuple):
     subject: str
     text: bytes
     html: bytes
+    dense: bool  #: base64 may be smaller
 
 
 class Cut(NamedTuple):
@@ -62,7 +66,33 @@ class Part(NamedTuple):
     cut: Cut | None = None
 
 
+_OWN = tuple(name for name in Frame.__slots__ if name == "recipient" or name.startswith("unsub"))
+_OWN += tuple(name for name in Frame.__slots__ if name.endswith("_url") and name not in _OWN)
+_OWNED = attrgetter(*_OWN)
+_SHARED = attrgetter(*(name for name in Frame.__slots__ if name not in _OWN))
+_POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
+
+
+class _Reason(NamedTuple):
+    """The reasons of one interest, as the first of a card and after others, and the words they mark."""
+
+    points: int
+    words: tuple[str, ...]
+    text: bytes
+    html: bytes
+    more_text: bytes
+    more_html: bytes
+
+
+@dataclass(slots=True)
+class _Cards:
+    """The cards of one mail, in both parts, by the slot of each in its frame."""
+
+    texts: dict[bytes, bytes]
+    htmls: dict[bytes, bytes]
+    best: str = ""  #: the title of the first
+    dense: bool = False
 
 
 @dataclass(slots=True)
@@ -74,22 +104,23 @@ class _Shell:
     text: bytes
     html: bytes
     tags: Mapping[str, tuple[str, str]]  #: around a marked word, by slot
-    marked: dict[tuple[str, ...], dict[bytes, bytes]] = field(default_factory=dict)
+    dense: bool  #: base64 would be smaller
+    marked: dict[tuple[tuple[str, ...], ...], dict[bytes, bytes]] = field(default_factory=dict)
 
-    def marks(self, words: tuple[str, ...]) -> dict[bytes, bytes]:
+    def marks(self, words: tuple[tuple[str, ...], ...]) -> dict[bytes, bytes]:
         """The title and the abstract with these words marked, by slot."""
         if (found := self.marked.get(words)) is None:
             if len(self.marked) >= _MARKS:
                 self.marked.clear()
             texts = {"title": self.known.title, "abstract": self.known.abstract}
             found = self.marked[words] = {
-                slot.encode(): mime.encode(_tagged(texts[slot], words, *tags))
+                slot.encode(): mime.encode(_tagged(texts[slot], chain(*words), *tags))
                 for slot, tags in self.tags.items()
             }
         return found
 
 
-def _tagged(text: str, words: tuple[str, ...], start: str, end: str) -> str:
+def _tagged(text: str, words: Iterable[str], start: str, end: str) -> str:
     pieces = mark(text, words)
     return "".join(f"{start}{escape(p)}{end}" if hit else str(escape(p)) for p, hit in pieces)
 
@@ -100,28 +131,55 @@ class Press:
     def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
         self.subject, self.text, self.html = subject, text, html
         self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
+        self._frames: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._named: dict[tuple[object, ...], dict[str, str]] = {}
+
+    @property
+    def cut(self) -> bool:
+        """Whether mails are put together from pieces."""
+        return self._pieces is not None
 
     def bodies(self, edition: Edition, frame: Frame, entries: int, limit: int) -> Bodies:
         """Render an edition with its first entries, their abstracts at about `limit` characters."""
         if not self._pieces:
             return self.whole_bodies(edition, frame, entries, limit)
         shown = edition.entries[:entries]
-        tokens = [f"\0{number}" for number in range(len(shown))]
-        view = page(edition, frame, shown, tokens)
-        subject = self._subject(view, frame)
-        values = {"page": view, "frame": frame, "subject": subject}
-        return Bodies(subject, *self._pieces.join(values, shown, tokens, limit))
+        cards = self._pieces.cards(shown, frame, limit)
+        key = _alike(edition, frame, shown)
+        tokens = [f"\0card{number}\0" for number in range(len(shown))]
+        if (around := self._frames.get(key)) is None:
+            if len(self._frames) >= _FRAMES:
+                self._frames.clear()
+            slots = _slots_in(frame)
+            view = page(edition, slots, shown, tokens, cards.best)
+            if shown:
+                view = replace(view, top="\0top\0", preview="\0preview\0")
+            around = self._frames[key] = self._pieces.frames(view, slots)
+        if (named := self._named.get((key, cards.best))) is None:
+            if len(self._named) >= _FRAMES:
+                self._named.clear()
+            view = page(edition, frame, shown, tokens, cards.best)
+            named = {
+                "subject": self._subject(view, frame),
+                "top": view.top,
+                "preview": view.preview,
+            }
+            self._named[key, cards.best] = named
+        own = dict(zip(_OWN, _OWNED(frame), strict=True)) | named
+        text, html = self._pieces.filled(around, own, cards)
+        return Bodies(named["subject"], text, html, cards.dense)
 
     def whole_bodies(self, edition: Edition, frame: Frame, entries: int, limit: int) -> Bodies:
         """Render the same in the plain way: the whole template, without anything kept."""
         shown = edition.entries[:entries]
-        view = page(edition, frame, shown, [card(entry, frame, limit) for entry in shown])
+        cards = [card(entry, frame, limit) for entry in shown]
+        view = page(edition, frame, shown, cards, cards[0].title if cards else "")
         subject = self._subject(view, frame)
         values = {"page": view, "frame": frame, "subject": subject}
         text, html = (
             mime.encode(part.whole.render(values).strip() + "\n") for part in (self.text, self.html)
         )
-        return Bodies(subject, text, html)
+        return Bodies(subject, text, html, dense=True)
 
     def _subject(self, view: Page, frame: Frame) -> str:
         return " ".join(self.subject.render(page=view, frame=frame).split())
@@ -134,45 +192,61 @@ class _Pieces:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
         self._reason = lru_cache(maxsize=65_536)(self._make_reason)
-        self._encoded = lru_cache(maxsize=16_384)(mime.encode)
+        self._encoded = lru_cache(maxsize=4_096)(mime.encode)
+        self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
-    def join(
-        self, values: Mapping[str, Any], entries: Sequence[Entry], tokens: Sequence[str], limit: int
-    ) -> tuple[bytes, bytes]:
-        """Put cards into their frames; a token stands in a frame for the card of an entry."""
-        texts, htmls = {}, {}
-        cards = self._cards(entries, values["frame"], limit)
-        for token, (text, html) in zip(tokens, cards, strict=True):
-            texts[token], htmls[token] = text, html
-        return self._frame(self.text, values, texts), self._frame(self.html, values, htmls)
-
-    def _frame(self, cut: Cut, values: Mapping[str, Any], cards: Mapping[str, bytes]) -> bytes:
-        # Jinja gives each stretch of a template, and each value, as a piece of its own.
-        pieces = _stripped(list(cut.frame.generate(values)))
-        return b"".join([cards.get(piece) or self._encoded(piece) for piece in pieces])
-
-    def _cards(
-        self, entries: Sequence[Entry], frame: Frame, limit: int
-    ) -> Iterator[tuple[bytes, bytes]]:
+    def cards(self, entries: Sequence[Entry], frame: Frame, limit: int) -> _Cards:
+        """Fill the cards of one reader; in the frames, tokens stand for them."""
         served = bool(frame.more_url and frame.less_url)
         own = {b"more": self._encoded(frame.more_url), b"less": self._encoded(frame.less_url)}
-        for entry in entries:
+        made = _Cards({}, {})
+        for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            reasons = [
-                self._reason(group, not number)
-                for number, group in enumerate(by_interest(entry.reasons))
-            ]
-            own |= shell.marks(matched_words(entry.reasons))
-            own[b"why"] = b"".join([text for text, _ in reasons])
-            text = shell.text % own
-            own[b"why"] = b"".join([html for _, html in reasons])
-            yield text, shell.html % own
+            reasons = [self._reason(flat) for flat in _by_interest(entry.reasons)]
+            reasons.sort(key=_POINTS, reverse=True)
+            own |= shell.marks(tuple([each.words for each in reasons if each.words]))
+            name, rest = f"card{number}".encode(), reasons[1:REASONS]
+            own[b"why"] = (reasons[0].text if reasons else b"") + b"".join(
+                [r.more_text for r in rest]
+            )
+            made.texts[name] = shell.text % own
+            own[b"why"] = (reasons[0].html if reasons else b"") + b"".join(
+                [r.more_html for r in rest]
+            )
+            made.htmls[name] = shell.html % own
+            made.dense = made.dense or shell.dense
+            if not number:
+                made.best = shell.known.title
+        return made
 
-    def _make_reason(self, reasons: tuple[Reason, ...], first: bool) -> tuple[bytes, bytes]:
-        made = why(reasons, first=first)
-        return mime.encode(self.text.why.render(why=made)), mime.encode(
-            self.html.why.render(why=made)
+    def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
+        """Render what surrounds the cards, with slots for them and for what one reader has."""
+        values = {"page": view, "frame": frame, "subject": "\0subject\0"}
+        text, html = (
+            _with_slots(cut.frame.render(values).strip() + "\n") for cut in (self.text, self.html)
         )
+        return text, html
+
+    def filled(
+        self, around: tuple[bytes, bytes], own: Mapping[str, str], cards: _Cards
+    ) -> tuple[bytes, bytes]:
+        """Fill what surrounds the cards with them, and with what one reader has."""
+        text, html = around
+        texts = {name.encode(): self._encoded(value) for name, value in own.items()}
+        htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
+        return text % (texts | cards.texts), html % (htmls | cards.htmls)
+
+    def _make_reason(self, flat: tuple[Any, ...]) -> _Reason:
+        reasons = tuple(
+            Reason(interest=flat[n], term=flat[n + 1], field=flat[n + 2], points=flat[n + 3])
+            for n in range(0, len(flat), 4)
+        )
+        made = [
+            mime.encode(cut.why.render(why=why(reasons, first=first)))
+            for first in (True, False)
+            for cut in (self.text, self.html)
+        ]
+        return _Reason(sum(flat[3::4]), matched_words(reasons), *made)
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
         paper, reasoned = entry.paper, bool(entry.reasons)
@@ -190,8 +264,8 @@ class _Pieces:
         served = served and bool(known.uid)
         slots = replace(
             known,
-            marked_title=_slots("title") if known.title else (),
-            marked_abstract=_slots("abstract") if known.abstract else (),
+            marked_title=_markable("title") if known.title else (),
+            marked_abstract=_markable("abstract") if known.abstract else (),
             why=("\0why\0",) if reasoned else (),
             more_url=f"\0more\0/{known.uid}" if served else "",
             less_url=f"\0less\0/{known.uid}" if served else "",
@@ -203,29 +277,56 @@ class _Pieces:
             return f"\0{found[1]}\0"
 
         text, html = (
-            b"".join(
-                b"%%(%b)b" % piece.encode() if odd else mime.encode(piece).replace(b"%", b"%%")
-                for piece, odd in zip(_SLOT.split(rendered), cycle((False, True)), strict=False)
-            )
-            for rendered in (
-                _MARKED.sub(as_slot, cut.card.render(card=slots)) for cut in (self.text, self.html)
-            )
+            _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
+            for cut in (self.text, self.html)
         )
-        return _Shell(made_of, known, text, html, tags)
+        return _Shell(made_of, known, text, html, tags, mime.is_dense(html) or mime.is_dense(text))
 
 
-def _slots(name: str) -> tuple[tuple[str, bool], ...]:
+def _markable(name: str) -> tuple[tuple[str, bool], ...]:
     """A text whose second piece is marked: what stands around it is what marks a word."""
     return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
 
 
-def _stripped(pieces: list[str]) -> list[str]:
-    """The pieces of a text without blanks at its ends, and one line break at its end."""
-    while pieces and not pieces[-1].strip():
-        pieces.pop()
-    start = next((n for n, piece in enumerate(pieces) if piece.strip()), 0)
-    pieces = pieces[start:]
-    if pieces:
-        pieces[0] = pieces[0].lstrip()
-        pieces[-1] = pieces[-1].rstrip()
-    return [*pieces, "\n"]
+def _with_slots(rendered: str) -> bytes:
+    """Encode what was rendered with names between zero bytes, to be filled by ``%``."""
+    pieces = zip(_SLOT.split(rendered), cycle((False, True)), strict=False)
+    return b"".join(
+        b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
+        for piece, is_slot in pieces
+    )
+
+
+def _by_interest(reasons: Sequence[Reason]) -> Iterable[tuple[Any, ...]]:
+    """The reasons of each interest as one flat tuple, quick to make and to compare."""
+    groups: dict[str, tuple[Any, ...]] = {}
+    for r in reasons:
+        name = r.interest or f"\0{r.term}"
+        if name in groups:
+            groups[name] += (r.interest, r.term, r.field, r.points)
+        else:
+            groups[name] = (r.interest, r.term, r.field, r.points)
+    return groups.values()
+
+
+def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:
+    """Name all that decides on a frame, but for the values that stand in slots."""
+    by_name = frame.layout == "interests"
+    return (
+        _SHARED(frame),
+        tuple(map(bool, _OWNED(frame))),
+        edition.local_date,
+        edition.considered,
+        edition.matched,
+        edition.remarks,
+        len(edition.entries),
+        tuple([(each.section, each.signals.late) for each in shown]),
+        tuple([strongest(each.reasons) for each in shown]) if by_name else (),
+        tuple([edition.cut - e.points for e in shown if e.section == Section.NEAREST]),
+    )
+
+
+def _slots_in(frame: Frame) -> Frame:
+    """The frame with slots for what one reader has."""
+    slots: dict[str, Any] = {name: f"\0{name}\0" for name in _OWN if getattr(frame, name)}
+    return replace(frame, **slots)

@@ -31,6 +31,7 @@ def build(
     about: str,
     at: datetime,
     name: str,
+    dense: bool = True,
 ) -> Message:
     """A message of quoted-printable bodies to one address; the frame's values are already clean.
 
@@ -38,12 +39,12 @@ def build(
     what comes with a subscription name a way to unsubscribe (RFC 8058); a question has none.
     """
     boundary = f"=_{_key(frame, stream, about)[:24]}"  # no encoded body has "=_" in it
-    display, sender = parseaddr(frame.sender)
+    display, sender = _parsed(frame.sender)
     listed = stream != "confirm"
     head = {
         "From": f"{_phrase(display or frame.service)} <{_address(sender)}>",
         "To": _recipient(frame.recipient or sender),
-        "Reply-To": _address(parseaddr(frame.reply_to)[1]) if frame.reply_to else "",
+        "Reply-To": _address(_parsed(frame.reply_to)[1]) if frame.reply_to else "",
         "Subject": _words(subject, len("Subject: ")),
         "Date": _date(at),
         "Message-ID": (identity := message_id(frame, stream, about)),
@@ -58,7 +59,12 @@ def build(
     lines = "".join([f"{header}: {value}\r\n" for header, value in head.items() if value])
     start, between = (lines + rule + "\r\n").encode("ascii"), f"{rule}\r\n".encode()
     end = f"{rule}--\r\n".encode()
-    content = b"".join((start, part("plain", text), between, part("html", html), end))
+    if dense:
+        parts = (start, part("plain", text), between, part("html", html), end)
+    else:
+        heads = (_part_head(kind, "quoted-printable") for kind in ("plain", "html"))
+        parts = (start + next(heads), text, between + next(heads), html, end)
+    content = b"".join(parts)
     return Message(name=name, address=head["To"], message_id=identity, content=content)
 
 
@@ -87,22 +93,35 @@ def decoded(body: bytes) -> str:
     return binascii.a2b_qp(body).decode("utf-8").replace("\r\n", "\n")
 
 
+def is_dense(body: bytes) -> bool:
+    """Whether so much of a quoted-printable body is escaped that base64 may be smaller (CJK)."""
+    return body.count(b"=") > len(body) // 8
+
+
 def part(kind: str, body: bytes) -> bytes:
-    """One quoted-printable body with its headers; as base64 where that is smaller (CJK)."""
+    """One quoted-printable body with its headers; as base64 where that is smaller."""
     encoding = "quoted-printable"
-    if body.count(b"=") > len(body) // 8:
+    if is_dense(body):
         raw = binascii.a2b_qp(body)
         if len(body) > (len(raw) + 2) // 3 * 4 + len(raw) // 57 * 2:
             encoding, body = "base64", _base64(raw)
-    head = (
+    return _part_head(kind, encoding) + body
+
+
+def _part_head(kind: str, encoding: str) -> bytes:
+    return (
         f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
-    )
-    return head.encode() + body
+    ).encode()
 
 
 def _base64(raw: bytes) -> bytes:
     lines = (binascii.b2a_base64(raw[n : n + 57], newline=False) for n in range(0, len(raw), 57))
     return b"\r\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _parsed(address: str) -> tuple[str, str]:
+    return parseaddr(address)
 
 
 @lru_cache(maxsize=64)

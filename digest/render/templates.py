@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -20,6 +21,7 @@ from digest.render.inline import inline
 from digest.render.text import wrap
 from digest.render.view import Frame, card, notice_page
 
+log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 FEED_ENTRY = "feeds/entry.html.j2"
@@ -71,12 +73,15 @@ def _count(number: int | None, word: str) -> str:
 def load(folders: Sequence[Path]) -> Renderer:
     """The templates in these folders, the first folder first; or a `TemplateError` with its place."""
     env = environment(folders)
-    text, html = (_cut(env, *_source(env, name), name) for name in (TEXT, HTML))
-    _try_edition(Press(_get(env, SUBJECT), text, html))  # errors have the lines of the files here
-    press = Press(_get(env, SUBJECT), text, _inlined(env, HTML))
-    _try_edition(press)
-    for notice in (_notice(env, name, inline=False) for name in NOTICES):
-        _try_notice(notice)
+    subject = _get(env, SUBJECT)
+    text, html = (cut(env, *read(env, name), name) for name in (TEXT, HTML))
+    _try_whole(Press(subject, text, html))  # errors have the lines of the files here
+    press = Press(subject, text, _inlined(env, HTML))
+    if press.cut and (fault := _fault_in_pieces(press)):
+        log.warning("%s", fault)
+        press = Press(subject, Part(text.whole), Part(press.html.whole))
+    for name in NOTICES:
+        _try_notice(_notice(env, name, inline=False))
     feed_entry = _get(env, FEED_ENTRY)
     for entry in (_FULL, _BARE):
         _try(feed_entry.render, card=card(entry, _BARE_FRAME, 600))
@@ -84,9 +89,9 @@ def load(folders: Sequence[Path]) -> Renderer:
 
 
 def _inlined(env: jinja2.Environment, name: str) -> Part:
-    source = inline(lambda wanted: _source(env, wanted), env, name, STYLE)
+    source = inline(lambda wanted: read(env, wanted), env, name, STYLE)
     settled = env.overlay(trim_blocks=False, lstrip_blocks=False)  # all is trimmed already
-    return _cut(settled, source, _source(env, name)[1], name)
+    return cut(settled, source, read(env, name)[1], name)
 
 
 def _notice(env: jinja2.Environment, name: str, *, inline: bool = True) -> Notice:
@@ -95,7 +100,7 @@ def _notice(env: jinja2.Environment, name: str, *, inline: bool = True) -> Notic
     return Notice(subject, text, _inlined(env, html).whole if inline else _get(env, html))
 
 
-def _cut(env: jinja2.Environment, source: str, path: str, name: str) -> Part:
+def cut(env: jinja2.Environment, source: str, path: str, name: str) -> Part:
     """The template with its blocks in their places, and cut at those of a card and of its reasons."""
 
     def compiled(tree: jinja2.nodes.Template) -> jinja2.Template:
@@ -144,7 +149,7 @@ def _replace_blocks(
                 setattr(node, name, value)
 
 
-def _source(env: jinja2.Environment, name: str) -> tuple[str, str]:
+def read(env: jinja2.Environment, name: str) -> tuple[str, str]:
     loader = env.loader
     assert loader is not None
     try:
@@ -157,7 +162,7 @@ def _source(env: jinja2.Environment, name: str) -> tuple[str, str]:
 
 
 def _get(env: jinja2.Environment, name: str) -> jinja2.Template:
-    _source(env, name)
+    read(env, name)
     try:
         return env.get_template(name)
     except jinja2.TemplateSyntaxError as error:
@@ -206,8 +211,8 @@ _FULL_FRAME = replace(
 )
 
 
-def _try_edition(press: Press) -> None:
-    """Render what has everything and what has nothing: a wrong name shows now, not at six."""
+def _samples() -> Iterator[tuple[Edition, Frame]]:
+    """What has everything and what has nothing: a wrong name shows now, not at six."""
     for entries in (_ENTRIES, _ENTRIES[:1], _ENTRIES[1:], ()):
         for frame in (_FULL_FRAME, _BARE_FRAME):
             edition = Edition(
@@ -219,17 +224,36 @@ def _try_edition(press: Press) -> None:
                 entries=entries,
                 remarks="R" if entries else "",
             )
-            whole = _try(press.whole_bodies, edition, frame, 9, 600)
-            pieces = _try(press.bodies, edition, frame, 9, 600)
-            for part, one, other in (
-                (press.text, whole.text, pieces.text),
-                (press.html, whole.html, pieces.html),
-            ):
-                if mime.decoded(one) != mime.decoded(other):
-                    raise TemplateError(
-                        f"{part.whole.filename}:1: its card and why blocks give something else by "
-                        "themselves; inside, use nothing but the value that the block is named after"
-                    )
+            yield edition, frame
+
+
+def _try_whole(press: Press) -> None:
+    for edition, frame in _samples():
+        _try(press.whole_bodies, edition, frame, 9, 600)
+
+
+def _fault_in_pieces(press: Press) -> str:
+    """Say which template's blocks, by themselves, do not give what they give in their places."""
+    for edition, frame in _samples():
+        whole = press.whole_bodies(edition, frame, 9, 600)
+        try:
+            pieces = press.bodies(edition, frame, 9, 600)
+        except Exception as error:
+            return _slow(_place(error).rpartition(":")[0], f": {error}")
+        for part, one, other in (
+            (press.text, whole.text, pieces.text),
+            (press.html, whole.html, pieces.html),
+        ):
+            if mime.decoded(one) != mime.decoded(other):
+                return _slow(str(part.whole.filename), "")
+    return ""
+
+
+def _slow(path: str, why: str) -> str:
+    return (
+        f"{path}: a block uses more than the value it is named after, or a link is not put in as it is; "
+        f"mails are rendered whole, each by itself, which is much slower{why}"
+    )
 
 
 def _try_notice(notice: Notice) -> None:
@@ -246,7 +270,11 @@ def _try(render: Callable[..., T], *values: object, **named: object) -> T:
     try:
         return render(*values, **named)
     except Exception as error:
-        frames = traceback.extract_tb(error.__traceback__)
-        places = [f"{f.filename}:{f.lineno}" for f in frames if f.filename.endswith(".j2")]
-        place = places[-1] if places else "a template:1"
-        raise TemplateError(f"{place}: {error or type(error).__name__}") from error
+        raise TemplateError(f"{_place(error)}: {error or type(error).__name__}") from error
+
+
+def _place(error: Exception) -> str:
+    """Where in the templates it happened."""
+    frames = traceback.extract_tb(error.__traceback__)
+    places = [f"{f.filename}:{f.lineno}" for f in frames if f.filename.endswith(".j2")]
+    return places[-1] if places else "email/edition.html.j2:1"

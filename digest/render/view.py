@@ -16,6 +16,8 @@ from digest.model import Edition, Entry, Paper, Reason, Section
 from digest.render.latex import readable
 from digest.render.text import address, clean, cut, mark, points, shorten
 
+Layout = Literal["ranked", "interests"]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Frame:
@@ -35,7 +37,7 @@ class Frame:
     feed_url: str = ""
     web_url: str = ""
     postal_address: str = ""
-    layout: Literal["ranked", "interests"] = "ranked"
+    layout: Layout = "ranked"
     language: str = "en-GB"  #: of dates, and of the templates
 
 
@@ -66,6 +68,8 @@ class Link:
     kind: str  #: paper, pdf, code, project; or search, alone
     url: str
 
+
+REASONS = 6  # interests that a card names, the strongest
 
 Marked = tuple[tuple[str, bool], ...]  # a text in pieces, and whether each matched
 
@@ -125,11 +129,14 @@ class Page:
 
 
 def page(
-    edition: Edition, frame: Frame, entries: Sequence[Entry], cards: Sequence[Card | str]
+    edition: Edition,
+    frame: Frame,
+    entries: Sequence[Entry],
+    cards: Sequence[Card | str],
+    best: str,
 ) -> Page:
-    """The edition with these of its entries, and a card (or what stands for it) for each."""
+    """The edition with these of its entries, a card (or what stands for it) for each, the best one's title."""
     matches = sum(entry.section == Section.MATCH for entry in entries)
-    best = facts(entries[0], frame.language, 150).title if entries else ""
     nearest = bool(entries) and entries[0].section == Section.NEAREST
     language, direction = language_of(frame.language)
     date_in_words = _words(edition.local_date, "full", frame.language)
@@ -146,9 +153,14 @@ def page(
         remarks=clean(edition.remarks, 300),
         nearest=nearest,
         top=_name(best, alone=len(entries) == 1 and not nearest) if best else "",
-        preview=cut(best, 110) if best else date_in_words,
+        preview=preview(best) or date_in_words,
         groups=tuple(_groups(edition, frame, entries, cards)),
     )
+
+
+def preview(best: str) -> str:
+    """What a list of mails shows beside the subject: the best paper's title."""
+    return cut(best, 110)
 
 
 def notice_page(frame: Frame, preview: str) -> Page:
@@ -164,40 +176,50 @@ def _groups(
     edition: Edition, frame: Frame, entries: Sequence[Entry], cards: Sequence[Card | str]
 ) -> Iterable[Group]:
     """What matched, as one list or by interest; then what climbs, came late, or may surprise."""
-    found: dict[tuple[int, str, str, str], list[Card | str]] = {}
+    found: dict[tuple[str, str, str], list[Card | str]] = {}
     for entry, card in zip(entries, cards, strict=True):
-        interest = short = ""
-        kind = str(entry.section)
-        if entry.section == Section.MATCH and entry.signals.late:
-            kind = "late"
-        elif entry.section == Section.MATCH and frame.layout == "interests":
-            kind, interest = "interest", strongest(entry.reasons)
-        elif entry.section == Section.NEAREST:
-            kind, short = "nearest", points(edition.cut - entry.points)
-        order = ("match", "interest", "climbing", "late", "stretch", "nearest").index(kind)
-        found.setdefault((order, kind, interest, short), []).append(card)
+        section, interest, short = entry.section.value, "", ""
+        if section == "match" and entry.signals.late:
+            section = "late"
+        elif section == "match" and frame.layout == "interests":
+            section, interest = "interest", strongest(entry.reasons)
+        elif section == "nearest":
+            short = points(edition.cut - entry.points)
+        found.setdefault((section, interest, short), []).append(card)
     start = 1
-    for (_, kind, interest, short), chosen in sorted(found.items(), key=lambda item: item[0][0]):
+    for kind, interest, short in sorted(found, key=lambda group: _ORDER.index(group[0])):
+        chosen = found[kind, interest, short]
         yield Group(kind=kind, interest=interest, short=short, start=start, cards=tuple(chosen))
         start += len(chosen)
 
 
+_ORDER = ("match", "interest", "climbing", "late", "stretch", "nearest")
+
+
 def cleaned(frame: Frame) -> Frame:
     """The frame with each value on one line; links that nobody should follow are gone."""
-    given: dict[str, Any] = {name: getattr(frame, name) for name in _NAMES}
-    given["postal_address"] = ", ".join(frame.postal_address.splitlines())
-    values: dict[str, Any] = {name: clean(value, 2_000) for name, value in given.items()}
-    for name in _URLS:
-        values[name] = address(values[name]) or ""
-    if values["unsubscribe_mailto"]:
-        values["unsubscribe_mailto"] = "mailto:" + values["unsubscribe_mailto"].removeprefix(
-            "mailto:"
-        )
-    return replace(frame, **values)
+    changed: dict[str, Any] = {}
+    for name in _NAMES:
+        given = value = getattr(frame, name)
+        if name == "postal_address":
+            value = ", ".join(value.splitlines())
+        value = _cleaned(value)
+        if name in _URLS:
+            value = address(value) or ""
+        elif name == "unsubscribe_mailto" and value and not value.startswith("mailto:"):
+            value = f"mailto:{value}"
+        if value != given:
+            changed[name] = value
+    return replace(frame, **changed) if changed else frame
+
+
+@lru_cache(maxsize=1_024)
+def _cleaned(value: str) -> str:
+    return clean(value, 2_000)
 
 
 _NAMES = tuple(field.name for field in fields(Frame))
-_URLS = tuple(name for name in _NAMES if name.endswith("_url"))
+_URLS = {name for name in _NAMES if name.endswith("_url")}
 
 
 def facts(entry: Entry, language: str, limit: int) -> Card:
@@ -231,7 +253,7 @@ def card(entry: Entry, frame: Frame, limit: int) -> Card:
         marked_abstract=mark(known.abstract, words),
         why=tuple(
             why(reasons, first=not number)
-            for number, reasons in enumerate(by_interest(entry.reasons))
+            for number, reasons in enumerate(by_interest(entry.reasons)[:REASONS])
         ),
         more_url=more,
         less_url=less,
@@ -283,14 +305,20 @@ def _links(paper: Paper, title: str) -> tuple[Link, ...]:
 
 
 def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
-    """The reasons interest by interest, the one with the most points first, at most six."""
+    """The reasons interest by interest, the one with the most points first."""
     groups: dict[str, list[Reason]] = {}
     for reason in reasons:
-        groups.setdefault(reason.interest or f"\0{reason.term}", []).append(reason)
-    if len(groups) > 1:
-        ordered = sorted(groups.values(), key=lambda group: -sum(each.points for each in group))
-        return [tuple(group) for group in ordered[:6]]
-    return [tuple(group) for group in groups.values()]
+        name = reason.interest or f"\0{reason.term}"
+        if name in groups:
+            groups[name].append(reason)
+        else:
+            groups[name] = [reason]
+    ordered = sorted(groups.values(), key=_sum, reverse=True)
+    return [tuple(group) for group in ordered]
+
+
+def _sum(reasons: Iterable[Reason]) -> int:
+    return sum([reason.points for reason in reasons])
 
 
 def strongest(reasons: Iterable[Reason]) -> str:
@@ -318,7 +346,7 @@ def why(reasons: tuple[Reason, ...], *, first: bool) -> Why:
             terms[term] = None
     return Why(
         interest=name,
-        points=points(sum(reason.points for reason in reasons)),
+        points=points(_sum(reasons)),
         terms=tuple(terms)[:4],
         related=_unnamed(related, terms),
         first=first,
