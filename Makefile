@@ -21,6 +21,7 @@ setup: $(VENV)/.dev ## set up everything for development
 
 # What the tests run on Node.js: pinned, and without a lock file, since one records download addresses.
 NODE_TOOLS := playwright-core@1.64.1 axe-core@4.14.1 caniemail@2.0.2 vnu-jar@26.9.27
+.PHONY: tools gallery
 .tools/.done: Makefile
 	mkdir -p .tools
 	echo '{"private": true}' > .tools/package.json
@@ -64,6 +65,6 @@ gallery: $(BIN)/digest tools ## make and picture every shape of a mail in var/ga
 		cp var/gallery/pictures/$$view-top.png docs/images/$$view.png; done
 
 clean: ## remove what was made, but not var/
-	rm -rf .tools $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup tools demo test check bench soak picture gallery clean
+.PHONY: help setup demo test check bench soak picture clean
