@@ -182,7 +182,13 @@ _SECTIONS = (
     _entry(SPEECH, section=Section.STRETCH),
 )
 _FORTY = [
-    replace(paper, id=n * 10 + paper.id, uid=f"{paper.uid}-{n}", title=f"{paper.title}: Part {n}")
+    replace(
+        paper,
+        id=n * 10 + paper.id,
+        uid=f"{paper.uid}-{n}",
+        title=f"{paper.title}: Part {n}",
+        url=f"{paper.url}/{n}",
+    )
     for paper in PAPERS
     for n in range(1, 8)
 ][:40]
@@ -243,8 +249,8 @@ CASES = (
     Case(name="one", shows="one paper", edition=_edition(_NORMAL[0])),
     Case(
         name="forty",
-        shows="40 papers: shorter abstracts, and the rest on the web",
-        edition=_edition(*_matched(*_FORTY), considered=1_289),
+        shows="40 papers with shorter abstracts, and more on the web",
+        edition=replace(_edition(*_matched(*_FORTY), considered=1_289), matched=61),
     ),
     Case(
         name="long-title",
