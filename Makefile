@@ -19,6 +19,17 @@ $(VENV)/.dev: $(BIN)/digest
 
 setup: $(VENV)/.dev ## set up everything for development
 
+# What the tests run on Node.js: pinned, and without a lock file, since one records download addresses.
+NODE_TOOLS := playwright-core@1.64.1 axe-core@4.14.1 caniemail@2.0.2 vnu-jar@26.9.27
+.PHONY: tools gallery
+.tools/.done: Makefile
+	mkdir -p .tools
+	echo '{"private": true}' > .tools/package.json
+	npm install --prefix .tools --silent --no-package-lock --no-audit --no-fund --ignore-scripts $(NODE_TOOLS)
+	@touch $@
+
+tools: .tools/.done ## install the checkers of mails that run on Node.js (needs npm)
+
 demo: $(BIN)/digest ## run the main job on seeds/ and say where mail and feeds lie
 	@$(BIN)/digest run --all
 
@@ -52,6 +63,14 @@ chaos: $(VENV)/.dev ## kill it 520 times, and compare the mail server with the l
 
 picture: $(VENV)/.dev ## make the README's picture of a mail (needs chromium)
 	$(BIN)/python -m bench.picture
+
+gallery: $(BIN)/digest tools ## make and picture every shape of a mail in var/gallery (needs chromium, node)
+	@$(BIN)/digest preview --gallery --out var/gallery
+	mkdir -p var/gallery/pictures docs/images
+	node tests/tools/browser.mjs .tools "$$(command -v chromium)" var/gallery/pictures \
+		$$(ls var/gallery/*.html | grep -v /index.html) > var/gallery/seen.json
+	for view in normal-640-light normal-320-dark sections-320-dark scripts-320-light; do \
+		cp var/gallery/pictures/$$view-top.png docs/images/$$view.png; done
 
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from sqlalchemy import create_engine, make_url, text
 
 from digest import store
+from tests import gallery_files
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
@@ -56,3 +57,9 @@ def engine(database_url: str) -> Iterator[store.Engine]:
     store.require_current(engine)
     yield engine
     engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Write the gallery of mails, once."""
+    return gallery_files.write(tmp_path_factory.mktemp("mails"))

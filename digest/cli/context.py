@@ -85,7 +85,7 @@ class Context:
                     if source.enabled
                 ),
                 subscribers={subscriber.name: subscriber for subscriber in config.subscribers},
-                frame=_frame(config),
+                frame=frame(config),
                 url=config.service.url,
                 output=config.service.output,
                 keys=(_key(config.service.secret),),
@@ -165,7 +165,8 @@ def _key(path: Path) -> bytes:
     return path.read_bytes().strip()
 
 
-def _frame(config: Config) -> render.Frame:
+def frame(config: Config) -> render.Frame:
+    """Say what surrounds every edition of this installation; a subscriber fills in the rest."""
     from digest import render
 
     domain = parseaddr(config.mail.sender)[1].rpartition("@")[2]

@@ -86,20 +86,31 @@ def check(context: Context) -> None:
     "--out", metavar="DIR", type=click.Path(path_type=Path), help="Write .html, .txt, .eml."
 )
 @click.option("--html", is_flag=True, help="Print the HTML part.")
+@click.option("--gallery", is_flag=True, help="Write every shape a mail can take, and an index.")
 @NOW
 @click.pass_obj
 def preview(
-    context: Context, name: str | None, out: Path | None, html: bool, now: datetime | None
+    context: Context,
+    name: str | None,
+    out: Path | None,
+    html: bool,
+    gallery: bool,
+    now: datetime | None,
 ) -> None:
     """Show what a subscriber would get now (by default the first); nothing counts as sent.
 
-    New dumps are read first; with --now, those of folders only.
+    New dumps are read first; with --now, those of folders only. The gallery shows made-up papers in
+    your templates; it reads neither dumps nor the database.
 
     \b
     Examples:
       digest preview
       digest preview me --out /tmp/preview
+      digest preview --gallery --out /tmp/gallery
     """
+    if gallery:
+        _gallery(context, name, out, html)
+        return
     from digest import deliver, pipeline
 
     with context.service() as service:
@@ -116,6 +127,15 @@ def preview(
         written = Path(send(message, lambda: True))
     for ending in (".html", ".txt", ".eml"):
         click.echo(written.with_suffix(ending))
+
+
+def _gallery(context: Context, name: str | None, out: Path | None, html: bool) -> None:
+    from digest.cli import gallery
+
+    if out is None or name or html:
+        raise click.UsageError("--gallery goes with --out DIR, and with nothing else")
+    for path in gallery.write(context.load(people=False), out):
+        click.echo(path)
 
 
 @click.command()
