@@ -178,6 +178,7 @@ def test_a_key_is_compared_with_the_one_in_dns(tmp_path: Path) -> None:
 def mail_server(*answers: bytes) -> Iterator[int]:
     """Serve one SMTP dialogue with these answers, and then go away."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(60)
 
         def serve() -> None:
             peer, _ = listener.accept()
