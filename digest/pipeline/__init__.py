@@ -13,20 +13,14 @@ from typing import Any
 
 from digest import store
 from digest.model import DeliveryState
-from digest.pipeline.account import (
-    Account,
-    Coming,
-    Status,
-    coming,
-    explain,
-    set_unsubscribed,
-    status,
-)
+from digest.pipeline.account import Coming, Status, coming, mark, set_unsubscribed, status
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
+from digest.pipeline.explain import Account, explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.ping import ping
 from digest.pipeline.publish import feed_list, publish
+from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.store import passes
 
@@ -45,6 +39,7 @@ __all__ = [
     "ingest",
     "ingest_file",
     "ingest_sources",
+    "mark",
     "ping",
     "preview",
     "publish",
@@ -112,6 +107,8 @@ def run_pass(
     started_at = datetime.now(UTC)
     if first:
         register(service, now)
+        record_interests(service, now)
+    forget(service, now)
     read = ingest_sources(service, now)
     dumps = sum(not each.error for each in read)
     composed = compose(service, now, everyone=everyone, stopping=stopping)

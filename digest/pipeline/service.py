@@ -61,6 +61,7 @@ class Service:
     when_uncertain: DeliveryState  #: QUEUED to send again, UNCERTAIN to hold
     open_sender: Callable[[], AbstractContextManager[Sender]]
     open_client: Callable[[], AbstractContextManager[Client]]
+    keep_reasons: timedelta = timedelta(days=90)
     ping: str = ""  #: an address fetched after each good pass; "" for none
 
     def token(self, purpose: str, standing: editions.Standing | None) -> str:

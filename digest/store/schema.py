@@ -156,6 +156,28 @@ subscriber = Table(
     Column("unsubscribed_at", UTCDateTime),
 )
 
+# What a subscriber asked for, since when: why a paper was not chosen is worked out from it again.
+interests_version = Table(
+    "interests_version",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("since", UTCDateTime, primary_key=True),
+    Column("hash", String(32), nullable=False),
+    Column("body", Text, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+# What a subscriber said of a paper, last: "more" or "less" of its kind.
+mark = Table(
+    "mark",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("paper_id", ForeignKey("paper.id"), primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("marked_at", UTCDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 edition = Table(
     "edition",
     metadata,
@@ -171,6 +193,13 @@ edition = Table(
     Column("entries", LargeBinary, nullable=False),  # paper ids, points and sections, packed
     Column("reasons", JSON(none_as_null=True)),  # why each was chosen, in the order of the entries
     UniqueConstraint("subscriber_id", "local_date"),
+)
+# Finds the editions whose reasons are to be forgotten, and has no other rows.
+Index(
+    "ix_edition_reasons",
+    edition.c.composed_at,
+    sqlite_where=edition.c.reasons.is_not(None),
+    postgresql_where=edition.c.reasons.is_not(None),
 )
 
 delivery = Table(
