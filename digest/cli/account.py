@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from digest.cli.context import NOW, Context, day, subscriber
 from digest.cli.files import decimal, reason_json
+from digest.errors import ConfigError
 
 if TYPE_CHECKING:
-    from digest.pipeline import Account
+    from digest.pipeline import Account, Trial
+    from digest.pipeline.trial import Shown
 
 
 @click.command()
@@ -80,4 +83,136 @@ def _account_json(account: Account) -> dict[str, Any]:
     }
 
 
-COMMANDS = (explain,)
+@click.command("try")
+@click.option(
+    "--interests",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="The edited interests file.",
+)
+@click.option(
+    "--subscriber", "name", metavar="NAME", help="Whose interests; by default the first's."
+)
+@click.option(
+    "--days",
+    type=click.IntRange(1, 3650),
+    default=30,
+    show_default=True,
+    help="How far back the replay begins.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the whole trial as JSON.")
+@NOW
+@click.pass_obj
+def try_(
+    context: Context,
+    interests: Path,
+    name: str | None,
+    days: int,
+    as_json: bool,
+    now: datetime | None,
+) -> None:
+    """Replay stored papers with an edited interests file: what would enter, what would leave.
+
+    Nothing is changed. Editions are chosen day by day, with the edited interests and with the present ones.
+
+    \b
+    Examples:
+      digest try --interests edited.toml
+      digest try --interests edited.toml --subscriber me --days 60 --json
+    """
+    from rich.console import Console
+
+    from digest import pipeline, settings
+
+    people = settings.load_subscribers(interests)
+    edited = next((each for each in people if name in (None, each.name)), None)
+    if edited is None:
+        known = ", ".join(each.name for each in people) or "nobody"
+        raise ConfigError(f'{interests}: no subscriber is called "{name}"; there are: {known}')
+    with context.service() as service:
+        watched = Console(stderr=True)
+        with watched.status(f"Replaying {days} days for {edited.name}"):
+            present = service.subscribers.get(edited.name)
+            trial = pipeline.try_interests(service, edited, present, days, now or datetime.now(UTC))
+    if as_json:
+        click.echo(json.dumps(_trial_json(edited.name, days, trial), indent=2))
+    else:
+        _show_trial(edited.name, trial, present is not None)
+
+
+def _show_trial(name: str, trial: Trial, compared: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console(highlight=False, markup=False, soft_wrap=True)
+    days = f"{trial.days} day{'' if trial.days == 1 else 's'}"
+    console.print(
+        f"{name}: {trial.papers} papers that came on {days}; editions on {trial.editions}"
+    )
+    table = Table("interest", "papers a day", "now", "shown", "may be worth adding", box=None)
+    for each in trial.interests:
+        before = each.matched_before
+        now = "new" if before is None else f"{before / trial.days:.1f}"
+        told = ", ".join(
+            f"{p.text} ({p.inside} of {each.matched}; {p.outside} others)" for p in each.suggestions
+        )
+        table.add_row(each.name, f"{each.matched / trial.days:.1f}", now, str(each.shown), told)
+    console.print(table)
+    for each in trial.interests:
+        for keyword in each.never:
+            console.print(f'{each.name}: "{keyword}" is in no paper')
+        for keyword, share in each.common:
+            console.print(f'{each.name}: "{keyword}" is in {share:.0%} of all papers')
+    if not compared:
+        console.print(f"{name} is not in the present configuration: everything would be new")
+    for title, moved in (("would enter", trial.enters), ("would leave", trial.leaves)):
+        console.print(f"{title}: {len(moved)}")
+        for shown in moved:
+            ranked = shown.ranked
+            console.print(
+                f"  {shown.local_date} {shown.number:3}. {decimal(ranked.points):6.3f}"
+                f"  {ranked.paper.title}"
+            )
+
+
+def _trial_json(name: str, days: int, trial: Trial) -> dict[str, Any]:
+    def moved(all_shown: tuple[Shown, ...]) -> list[dict[str, Any]]:
+        return [
+            {
+                "edition": shown.local_date.isoformat(),
+                "rank": shown.number,
+                "title": shown.ranked.paper.title,
+                "score": decimal(shown.ranked.points),
+                "reasons": [reason_json(reason) for reason in shown.ranked.reasons],
+            }
+            for shown in all_shown
+        ]
+
+    return {
+        "subscriber": name,
+        "days": days,
+        "days_with_papers": trial.days,
+        "papers": trial.papers,
+        "editions": trial.editions,
+        "interests": [
+            {
+                "name": each.name,
+                "matched": each.matched,
+                "matched_before": each.matched_before,
+                "papers_a_day": round(each.matched / trial.days, 2),
+                "shown": each.shown,
+                "keywords_never": each.never,
+                "keywords_common": [
+                    {"keyword": keyword, "share": round(share, 3)} for keyword, share in each.common
+                ],
+                "suggestions": [phrase._asdict() for phrase in each.suggestions],
+            }
+            for each in trial.interests
+        ],
+        "enters": moved(trial.enters),
+        "leaves": moved(trial.leaves),
+    }
+
+
+COMMANDS = (explain, try_)

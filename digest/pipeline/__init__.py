@@ -22,6 +22,7 @@ from digest.pipeline.ping import ping
 from digest.pipeline.publish import feed_list, publish
 from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
+from digest.pipeline.trial import Trial, try_interests, unmatched
 from digest.store import passes
 
 __all__ = [
@@ -31,6 +32,7 @@ __all__ = [
     "Outcome",
     "Service",
     "Status",
+    "Trial",
     "coming",
     "compose",
     "deliver",
@@ -49,6 +51,8 @@ __all__ = [
     "set_unsubscribed",
     "status",
     "try_files",
+    "try_interests",
+    "unmatched",
 ]
 
 

@@ -41,6 +41,7 @@ __all__ = [
     "require_current",
     "upgrade",
     "upsert",
+    "version",
     "writing",
 ]
 
