@@ -27,7 +27,6 @@ ME = Subscriber(
     min_points=200,
 )
 ABOUT = "It lives, and this tells how, at some length and with a few examples. " * 3
-MATTER = "Nothing else. " * 20
 #: What the store has of each day, the first line being the title.
 DAYS = {
     "2026-11-16T07:00": ("Moths at Night", "Ferns by Day", "Stones"),
@@ -41,7 +40,10 @@ def ingest(engine: store.Engine, now: datetime, *titles: str) -> None:
     found = tuple(
         Sighting(
             place="line 1",
-            paper=Paper(title=title, abstract=f"{title}. {MATTER if title == 'Stones' else ABOUT}"),
+            paper=Paper(
+                title=title,
+                abstract=f"{title}. " * 20 if title.startswith("Stones") else f"{title}. {ABOUT}",
+            ),
         )
         for title in titles
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,15 @@ from tests.test_account import ME, ingest
 from tests.test_time import schedule, service, utc
 
 NOW = utc("2026-11-21T10:00")
+
+
+@pytest.fixture
+def engine(tmp_path: Path) -> Iterator[store.Engine]:
+    """Open an empty store; the verbs are tested on both databases elsewhere."""
+    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
+    store.require_current(engine)
+    yield engine
+    engine.dispose()
 
 
 @pytest.fixture
@@ -114,13 +124,18 @@ def numbers(corpus: rank.Corpus, word: str) -> set[int]:
 
 
 def test_a_phrase_tells_papers_apart_when_it_is_in_them_and_not_in_the_rest() -> None:
-    corpus = corpus_of(
-        *["a moth at a street lamp"] * 6, *["a stone"] * 24
-    )
+    corpus = corpus_of(*["a moth at a street lamp; that street lamp"] * 6, *["a stone"] * 24)
     moths = numbers(corpus, "moth")
     [phrase] = telling(corpus, moths, set(range(30)) - moths, ["moths"])
 
     assert ("street lamp", 6, 0) == phrase[:3]
+
+
+def test_a_phrase_that_names_no_topic_tells_nothing() -> None:
+    corpus = corpus_of(*["a moth thereby lives"] * 6, *["a stone"] * 24)
+    moths = numbers(corpus, "moth")
+
+    assert [] == telling(corpus, moths, set(range(30)) - moths, ["moths"])
 
 
 def test_nothing_tells_equal_papers_apart() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from digest.errors import ConfigError
 if TYPE_CHECKING:
     from digest.pipeline import Account, Trial
     from digest.pipeline.trial import Shown
+    from digest.store.accounts import Verdict
 
 
 @click.command()
@@ -215,4 +217,89 @@ def _trial_json(name: str, days: int, trial: Trial) -> dict[str, Any]:
     }
 
 
-COMMANDS = (explain, try_)
+@click.command()
+@click.argument("paper", metavar="PAPER")
+@click.option("--subscriber", "name", metavar="NAME", help="Who says so; by default the first.")
+@NOW
+@click.pass_obj
+def more(context: Context, paper: str, name: str | None, now: datetime | None) -> None:
+    """Mark a paper: more of this. Nothing changes by itself; `digest suggest` makes proposals.
+
+    \b
+    Example:
+      digest more "MoE++" --subscriber me
+    """
+    _mark(context, paper, name, "more", now)
+
+
+@click.command()
+@click.argument("paper", metavar="PAPER")
+@click.option("--subscriber", "name", metavar="NAME", help="Who says so; by default the first.")
+@NOW
+@click.pass_obj
+def less(context: Context, paper: str, name: str | None, now: datetime | None) -> None:
+    """Mark a paper: less of this. Nothing changes by itself; `digest suggest` makes proposals.
+
+    \b
+    Example:
+      digest less 2410.07348 --subscriber me
+    """
+    _mark(context, paper, name, "less", now)
+
+
+def _mark(
+    context: Context, paper: str, name: str | None, verdict: Verdict, now: datetime | None
+) -> None:
+    from digest import pipeline
+
+    with context.service() as service:
+        person = subscriber(service, name)
+        marked = pipeline.find_paper(service, paper)
+        pipeline.mark(service, person.name, marked.id, verdict, now or datetime.now(UTC))
+    click.echo(f'{person.name}: {verdict} like "{marked.title}"')
+    click.echo(f"Next: digest suggest --subscriber {shlex.quote(person.name)}")
+
+
+@click.command()
+@click.option("--subscriber", "name", metavar="NAME", help="Whose marks; by default the first's.")
+@click.option("--apply", is_flag=True, help="Write the changes into the interests file.")
+@click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
+@NOW
+@click.pass_obj
+def suggest(
+    context: Context, name: str | None, apply: bool, as_json: bool, now: datetime | None
+) -> None:
+    """Propose changes to the interests from papers marked more and less, with the evidence.
+
+    Prints a diff that `patch` can apply; the file stays as it is, except with --apply.
+
+    \b
+    Examples:
+      digest suggest --subscriber me
+      digest suggest --subscriber me | patch -p0
+      digest suggest --subscriber me --apply
+    """
+    from digest import pipeline
+    from digest.settings import edit
+
+    with context.service(config := context.load()) as service:
+        person = subscriber(service, name)
+        count, proposals = pipeline.suggest(service, person, now or datetime.now(UTC))
+    changes = [edit.Change(interest=p.interest, key=p.key, value=p.value) for p in proposals]
+    edited = edit.edit(config.service.interests, person.name, changes)
+    if as_json:
+        told = {"subscriber": person.name, "marks": count, "diff": edited.diff()}
+        click.echo(json.dumps(told | {"proposals": [vars(p) for p in proposals]}, indent=2))
+    else:
+        for line, proposal in zip(edit.described(changes), proposals, strict=True):
+            click.echo(f"# {line}\n#   {proposal.evidence}")
+        click.echo(edited.diff(), nl=False)
+    if not proposals:
+        least = "a phrase has to be in two papers that are marked alike, and in few others"
+        click.echo(f"{person.name}: {count} marks and no proposal: {least}", err=True)
+    elif apply:
+        edited.write()
+        click.echo(f"wrote {edited.path}", err=True)
+
+
+COMMANDS = (explain, try_, more, less, suggest)

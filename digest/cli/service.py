@@ -102,7 +102,7 @@ def _tell_unmatched(config: Config) -> None:
 
 def nothing_for(name: str, interest: str, count: int) -> str:
     """Say that an interest matches nothing."""
-    of = f"none of the {count} papers in the store"
+    of = f"none of the papers in the store ({count})"
     return f'{name}: "{interest}" matches {of}; digest try says more'
 
 

@@ -13,7 +13,15 @@ from typing import Any
 
 from digest import store
 from digest.model import DeliveryState
-from digest.pipeline.account import Coming, Status, coming, mark, set_unsubscribed, status
+from digest.pipeline.account import (
+    Coming,
+    Status,
+    coming,
+    find_paper,
+    mark,
+    set_unsubscribed,
+    status,
+)
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
 from digest.pipeline.explain import Account, explain
@@ -22,6 +30,7 @@ from digest.pipeline.ping import ping
 from digest.pipeline.publish import feed_list, publish
 from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
+from digest.pipeline.suggest import Proposal, suggest
 from digest.pipeline.trial import Trial, try_interests, unmatched
 from digest.store import passes
 
@@ -30,6 +39,7 @@ __all__ = [
     "Coming",
     "Ingested",
     "Outcome",
+    "Proposal",
     "Service",
     "Status",
     "Trial",
@@ -38,6 +48,7 @@ __all__ = [
     "deliver",
     "explain",
     "feed_list",
+    "find_paper",
     "ingest",
     "ingest_file",
     "ingest_sources",
@@ -50,6 +61,7 @@ __all__ = [
     "run_pass",
     "set_unsubscribed",
     "status",
+    "suggest",
     "try_files",
     "try_interests",
     "unmatched",

@@ -10,7 +10,9 @@ from zoneinfo import ZoneInfo
 
 from digest import edition as rules
 from digest import store
+from digest.model import Paper
 from digest.pipeline.compose import register
+from digest.pipeline.explain import one
 from digest.pipeline.service import Service
 from digest.store import accounts, editions, fetches, papers
 from digest.store.fetches import Fetch
@@ -90,6 +92,12 @@ def set_unsubscribed(
         editions.set_unsubscribed(
             connection, standing.id, unsubscribed_at, None if unsubscribed_at else due_at
         )
+
+
+def find_paper(service: Service, name: str) -> Paper:
+    """Find the one stored paper that an id, an arXiv id or the start of a title names; raises DigestError."""
+    with store.reading(service.engine) as connection:
+        return one(papers.find(connection, name), name)
 
 
 def mark(

@@ -10,11 +10,14 @@ import numpy as np
 from digest.model import Interest
 from digest.rank.corpus import Corpus, Floats
 from digest.rank.score import excluded, prepare, score
-from digest.rank.text import terms, words
+from digest.rank.text import Terms, terms, words
 
 LEAST_HITS = 2  # a phrase of one paper separates nothing
 LEAST_Z = 2.5  # standard errors away from chance: many phrases are looked at
 LEAST_SHARE = 0.25  # of the papers that have the phrase, so many are among these
+REPEATED = (
+    1.5  # mentions in a paper that has the phrase, on average: what a paper is about comes back
+)
 PRIOR = 10.0  # papers' worth of belief that a phrase is as frequent among these as everywhere
 
 
@@ -41,13 +44,17 @@ def having(corpus: Corpus, keyword: str) -> set[int]:
 
 
 def telling(
-    corpus: Corpus, papers: Collection[int], rest: Collection[int], without: Collection[str] = ()
+    corpus: Corpus,
+    papers: Collection[int],
+    rest: Collection[int],
+    without: Collection[str] = (),
+    least_share: float = LEAST_SHARE,
 ) -> list[Phrase]:
     """List the words and word pairs that tell papers (by number) from the rest, the most telling first.
 
     Log-odds ratio with an informative Dirichlet prior (Monroe, Colaresi and Quinn, 2008), over how many papers
-    have a phrase. A phrase that shares a word with one ``without`` or with a better phrase is left out: it
-    says the same again.
+    have a phrase. One that names no topic is left out, and so is one that shares a word with one ``without`` or
+    with a better phrase: it says the same again.
     """
     rows = corpus.store.rows
     width = len(corpus.columns)
@@ -72,8 +79,8 @@ def telling(
         if z[column] < LEAST_Z:
             break
         parts = corpus.columns[column].split(" ")
-        enough = inside[column] >= max(LEAST_HITS, LEAST_SHARE * (inside + outside)[column])
-        if not enough or known & {*parts}:
+        enough = inside[column] >= max(LEAST_HITS, least_share * (inside + outside)[column])
+        if not enough or known & {*parts} or not _names_a_topic(corpus, tuple(parts)):
             continue
         known.update(parts)
         text = " ".join(corpus.surface[one] for one in parts)
@@ -81,3 +88,12 @@ def telling(
             Phrase(text, int(inside[column]), int(outside[column]), round(float(z[column]), 2))
         )
     return found
+
+
+def _names_a_topic(corpus: Corpus, form: Terms) -> bool:
+    """Whether a phrase has stood in a title, or comes back where it is used (Church and Gale, 1995)."""
+    places, _ = corpus.store.find(form)
+    if not len(places):
+        return False
+    papers = len(np.unique(corpus.store.paper_at[places]))
+    return bool(corpus.store.in_title[places].any()) or len(places) >= REPEATED * papers
