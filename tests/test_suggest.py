@@ -16,6 +16,7 @@ import pytest
 from digest import pipeline, store
 from digest.errors import ConfigError
 from digest.model import Interest
+from digest.pipeline.suggest import _weight
 from digest.settings import load_subscribers
 from digest.settings.edit import Change, Edited, edit
 from digest.store import papers
@@ -92,6 +93,20 @@ def test_marks_that_lean_one_way_change_the_weight(garden: pipeline.Service) -> 
     mark(garden, "less", *(f"Moths Alone {n}" for n in "abc"))
 
     assert ("Moths", "weight", 0.5) in proposals(garden)
+
+
+@pytest.mark.parametrize(
+    ("now", "verdict", "proposed"),
+    [(1.0, "more", 1.5), (0.8, "more", 1.2), (1.5, "more", None), (3.0, "more", None)]
+    + [(1.0, "less", 0.5), (3.0, "less", 1.5), (0.5, "less", None), (0.3, "less", None)],
+)
+def test_a_weight_moves_the_way_the_marks_lean_and_not_for_ever(
+    now: float, verdict: str, proposed: float | None
+) -> None:
+    interest = Interest(name="I", keywords=("i",), weight=now)
+    marks = (5, 0) if verdict == "more" else (0, 5)
+
+    assert [proposed] * (proposed is not None) == [each.value for each in _weight(interest, *marks)]
 
 
 def test_papers_that_match_no_interest_become_one(garden: pipeline.Service) -> None:

@@ -59,7 +59,7 @@ def explain(
     click.echo(account.paper.title)
     click.echo(account.verdict + (f"; delivery: {account.delivery}" if account.delivery else ""))
     for remark in account.remarks:
-        click.echo(f"({remark})")
+        click.echo(f"note: {remark}")
     for reason in account.reasons:
         where = f" in the {reason.field}" if reason.field else ""
         click.echo(f"{decimal(reason.points):8.3f}  {reason.interest or ''}: {reason.term}{where}")

@@ -19,6 +19,8 @@ from digest.pipeline.service import Service
 from digest.store import editions, papers
 from digest.store.editions import Packed
 
+_ANY_INTERESTS = ("late", "already", "window")  # what is so whatever a subscriber asked for
+
 
 @dataclass(frozen=True, kw_only=True)
 class Account:
@@ -155,7 +157,7 @@ def _of_edition(case: _Case, edition: Packed) -> Account:
         found,
         verdict=verdict,
         edition=edition.local_date,
-        remarks=(*remarks, *found.remarks),
+        remarks=() if found.outcome in _ANY_INTERESTS else (*remarks, *found.remarks),
     )
 
 
@@ -163,11 +165,7 @@ def _asked(case: _Case, at: datetime) -> tuple[Subscriber, tuple[str, ...]]:
     then = asked_at(case.connection, case.standing, at) if case.standing else None
     if then:
         return then, ()
-    days = case.service.keep_reasons.days
-    remark = (
-        f"the interests of that day are not kept (old ones are for {days} days): these are today's"
-    )
-    return case.subscriber, (remark,)
+    return case.subscriber, ("the interests of that day are not kept; this goes by today's",)
 
 
 def _on(case: _Case, on: date, now: datetime) -> Account:
@@ -205,7 +203,7 @@ def _on(case: _Case, on: date, now: datetime) -> Account:
         outcome="missed" if found.outcome == "next" else found.outcome,
         verdict=f"no edition on {on}; {reason}",
         edition=on,
-        remarks=remarks,
+        remarks=() if found.outcome in _ANY_INTERESTS else remarks,
     )
 
 

@@ -121,12 +121,16 @@ def _exclusions(
 
 
 def _weight(interest: Interest, more: int, less: int) -> list[Proposal]:
-    """Propose a weight where the marks clearly lean one way: half to one and a half of what it is."""
+    """Propose a weight where the marks clearly lean one way: between a half and one and a half.
+
+    It moves by at most as much at a time, only the way the marks lean, and not again for the same marks.
+    """
     if more + less < _FEWEST or abs(more - less) < _APART:
         return []
-    factor = min(1.5, max(0.5, 2 * (more + 1) / (more + less + 2)))
-    weight = min(10.0, max(0.1, round(interest.weight * factor, 1)))
-    if weight == interest.weight:
+    aim = min(1.5, max(0.5, 2 * (more + 1) / (more + less + 2)))
+    now = interest.weight
+    weight = round(min(aim, now * 1.5) if more > less else max(aim, now / 2), 1)
+    if weight == now or (weight > now) != (more > less):
         return []
     evidence = f"{more} of its papers marked more, {less} marked less"
     return [Proposal(interest=interest.name, key="weight", value=weight, evidence=evidence)]
