@@ -387,7 +387,8 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
 
     for (
         command
-    ) in "init check ingest rank preview run serve schedule status explain db subscribers".split():
+    ) in "init check ingest rank preview run serve schedule status explain db subscribers "
+        "try more less suggest".split():
         assert re.search(rf"^  {command} ", shown, re.MULTILINE)
     for heavy in ("sqlalchemy", "numpy", "jinja2", "premailer", "pydantic", "alembic", "rich"):
         assert f"'{heavy}'" not in shown

@@ -97,8 +97,16 @@ def test_marks_that_lean_one_way_change_the_weight(garden: pipeline.Service) -> 
 
 @pytest.mark.parametrize(
     ("now", "verdict", "proposed"),
-    [(1.0, "more", 1.5), (0.8, "more", 1.2), (1.5, "more", None), (3.0, "more", None)]
-    + [(1.0, "less", 0.5), (3.0, "less", 1.5), (0.5, "less", None), (0.3, "less", None)],
+    [
+        (1.0, "more", 1.5),
+        (0.8, "more", 1.2),
+        (1.5, "more", None),
+        (3.0, "more", None),
+        (1.0, "less", 0.5),
+        (3.0, "less", 1.5),
+        (0.5, "less", None),
+        (0.3, "less", None),
+    ],
 )
 def test_a_weight_moves_the_way_the_marks_lean_and_not_for_ever(
     now: float, verdict: str, proposed: float | None
@@ -231,6 +239,14 @@ def test_a_file_that_was_edited_meanwhile_is_not_overwritten(tmp_path: Path) -> 
         edited.write()
 
     assert FILE + "# mine\n" == edited.path.read_text()
+
+
+def test_only_line_feeds_end_the_lines_of_a_diff(tmp_path: Path) -> None:
+    change = Change(interest="One", key="weight", value=1.0)
+    odd = changed(tmp_path, change, text=FILE.replace("# line", "# a\u2028b\x85c")).diff()
+
+    assert '   name = "One" # a\u2028b\x85c\n' in odd
+    assert {" ", "-", "+", "@"} == {row[0] for row in odd.split("\n") if row}
 
 
 def test_a_link_and_its_targets_mode_stay(tmp_path: Path) -> None:

@@ -299,7 +299,7 @@ def suggest(
         click.echo(f"{person.name}: {count} marks and no proposal: {least}", err=True)
     elif apply:
         edited.write()
-        click.echo(f"wrote {edited.path}", err=True)
+        click.echo(f"wrote {edited.name}", err=True)
 
 
 COMMANDS = (explain, try_, more, less, suggest)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import zlib
 from dataclasses import replace
 from datetime import datetime
 
@@ -32,7 +33,7 @@ def record_interests(service: Service, now: datetime) -> None:
         number, mark = standings[name].id, hashlib.blake2b(body, digest_size=16).hexdigest()
         since, before = known.get(number, (now, ""))
         if mark != before or since > now:
-            changed.append(accounts.Version(number, now, mark, body.decode()))
+            changed.append(accounts.Version(number, now, mark, zlib.compress(body)))
     with store.writing(service.engine) as connection:
         accounts.put_versions(connection, changed)
         accounts.forget_versions(connection, now - service.keep_reasons)
@@ -49,8 +50,8 @@ def asked_at(
     """Tell what a subscriber asked for at a moment; None where that is not kept or not understood."""
     version = accounts.version_at(connection, standing.id, at)
     try:
-        return _AS_JSON.validate_json(version.body) if version else None
-    except ValidationError:  # another version of digest wrote it
+        return _AS_JSON.validate_json(zlib.decompress(version.body)) if version else None
+    except (ValidationError, zlib.error):  # another version of digest wrote it
         return None
 
 

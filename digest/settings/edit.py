@@ -9,6 +9,7 @@ import copy
 import difflib
 import json
 import os
+import re
 import shutil
 import tomllib
 from collections.abc import Iterable, Sequence
@@ -41,13 +42,16 @@ class Edited:
     before: str
     after: str
 
+    @property
+    def name(self) -> str:
+        """The path as people know it: from where they stand, if it lies below."""
+        name = os.path.relpath(self.path)
+        return str(self.path) if name.startswith("..") else name
+
     def diff(self) -> str:
         """Write the difference so that `patch` can apply it."""
-        name = os.path.relpath(self.path)
-        name = str(self.path) if name.startswith("..") else name
-        rows = difflib.unified_diff(
-            self.before.splitlines(keepends=True), self.after.splitlines(keepends=True), name, name
-        )
+        before, after = (re.findall("[^\n]*\n|[^\n]+$", text) for text in (self.before, self.after))
+        rows = difflib.unified_diff(before, after, self.name, self.name)
         ended = (r if r.endswith("\n") else f"{r}\n\\ No newline at end of file\n" for r in rows)
         return "".join(ended)
 

@@ -19,7 +19,7 @@ class Version(NamedTuple):
     subscriber_id: int
     since: datetime
     hash: str
-    body: str
+    body: bytes
 
 
 class Mark(NamedTuple):

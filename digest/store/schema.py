@@ -163,7 +163,7 @@ interests_version = Table(
     Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
     Column("since", UTCDateTime, primary_key=True),
     Column("hash", String(32), nullable=False),
-    Column("body", Text, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # JSON, deflated
     sqlite_with_rowid=False,
 )
 
