@@ -231,6 +231,7 @@ def choose(papers: Sequence[Paper], judged: Mapping[str, tuple[list[str], Grades
     chance = random.Random(0)
     before = {place: getattr(*place) for place in GRID}
     found: list[dict[str, float]] = []
+    drawn: list[dict[str, float]] = []
 
     def draw(*modules: ModuleType) -> None:
         for (module, name), values in GRID.items():
@@ -244,6 +245,7 @@ def choose(papers: Sequence[Paper], judged: Mapping[str, tuple[list[str], Grades
             draw(score_constants)
             results = evaluate(papers, judged, ranking(corpus, papers))
             found.append({name: values[0] for name, values in results.items()})
+            drawn.append({name: getattr(module, name) for module, name in GRID})
     for place, value in before.items():
         setattr(*place, value)
     chosen = [
@@ -251,6 +253,10 @@ def choose(papers: Sequence[Paper], judged: Mapping[str, tuple[list[str], Grades
         for name in judged
     ]
     means = [mean(each.values()) for each in found]
+    best = sorted(range(len(found)), key=lambda number: -means[number])[: len(found) // 10]
+    print("constants of the best tenth of the settings, on average:")
+    for _, name in GRID:
+        print(f"  {name:37}{mean(drawn[number][name] for number in best):9.2f}")
     return {
         "nDCG@10, chosen on the other profiles": mean(chosen),
         "median of all settings": median(means),

@@ -206,7 +206,8 @@ def test_interests_are_recorded_when_they_change_and_forgotten_after_keep_reason
 
 def test_a_version_recorded_while_the_clock_was_wrong_is_replaced(lived: pipeline.Service) -> None:
     with store.writing(lived.engine) as connection:
-        accounts.put_versions(connection, [accounts.Version(1, utc("2030-01-01T00:00"), "x", b"")])
+        later = utc("2030-01-01T00:00")
+        accounts.put_versions(connection, [accounts.Version(1, later, "x", b"")], later)
     pipeline.run_pass(lived, utc("2026-11-18T11:00"))
     with store.reading(lived.engine) as connection:
         found = accounts.version_at(connection, 1, utc("2031-01-01T00:00"))

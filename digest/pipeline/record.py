@@ -35,7 +35,7 @@ def record_interests(service: Service, now: datetime) -> None:
         if mark != before or since > now:
             changed.append(accounts.Version(number, now, mark, zlib.compress(body)))
     with store.writing(service.engine) as connection:
-        accounts.put_versions(connection, changed)
+        accounts.put_versions(connection, changed, now)
         accounts.forget_versions(connection, now - service.keep_reasons)
 
 

@@ -47,15 +47,14 @@ def version_hashes(connection: Connection) -> dict[int, tuple[datetime, str]]:
     return {row.subscriber_id: (row.since, row.hash) for row in rows}
 
 
-def put_versions(connection: Connection, versions: Iterable[Version]) -> None:
-    """Record what subscribers ask for from now on; a version of later was made while the clock was wrong."""
-    table = schema.interests_version
-    found = list(versions)
-    for each in found:
-        later = (table.c.subscriber_id == each.subscriber_id) & (table.c.since >= each.since)
-        connection.execute(delete(table).where(later))
+def put_versions(connection: Connection, versions: Iterable[Version], now: datetime) -> None:
+    """Record what subscribers ask for; versions of later than now were made while the clock was wrong."""
+    table, found = schema.interests_version, list(versions)
+    connection.execute(delete(table).where(table.c.since > now))
     if found:
-        connection.execute(table.insert(), [each._asdict() for each in found])
+        connection.execute(
+            upsert(connection, table, ("hash", "body")), [each._asdict() for each in found]
+        )
 
 
 def version_at(connection: Connection, subscriber_id: int, at: datetime) -> Version | None:
