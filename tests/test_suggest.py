@@ -289,6 +289,16 @@ def test_marks_become_a_diff_that_patch_applies_and_apply_writes_the_same(
     assert 0 == digest("check").code
 
 
+def test_an_account_of_a_day_before_the_paper_comes_as_json(digest: Digest) -> None:
+    digest("ingest", "seeds")
+    told = digest("explain", "me", "MoE++", "--on", "2026-01-02", "--json").out
+
+    assert ("late", "2026-01-02", None, 0.0, []) == tuple(
+        json.loads(told)[key] for key in ("outcome", "edition", "rank", "score", "reasons")
+    )
+    assert 2 == digest("explain", "me", "MoE++", "--on", "yesterday").code
+
+
 def test_without_marks_nothing_is_proposed_and_nothing_written(
     digest: Digest, tmp_path: Path
 ) -> None:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import DeliveryState, Paper, Ranked, Reason, Subscriber
+from digest.model import DeliveryState, Paper, Ranked, Reason, Section, Subscriber
 from digest.pipeline.record import asked_at
 from digest.pipeline.service import Service
 from digest.store import editions, papers
@@ -106,11 +106,14 @@ def _sent(case: _Case, edition: Packed) -> Account:
         if each.paper.id == case.paper.id
     ]
     number = edition.place(case.paper.id)
+    where = f", number {number} of {len(edition.entries)}"
+    if entry.section != Section.MATCH:
+        where = f"{where}, under {entry.section}"
     until = edition.composed_at + case.service.keep_reasons
     return Account(
         paper=case.paper,
         outcome="sent",
-        verdict=f"in the edition of {edition.local_date}, number {number} of {len(edition.entries)}",
+        verdict=f"in the edition of {edition.local_date}{where}",
         edition=edition.local_date,
         number=number,
         points=entry.points,
