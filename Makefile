@@ -45,10 +45,13 @@ bench-ranking: $(VENV)/.dev ## how good the ranking is, beside others; with ever
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
 
+chaos: $(VENV)/.dev ## kill it 520 times, and compare the mail server with the ledger
+	$(BIN)/python -m bench.chaos
+
 picture: $(VENV)/.dev ## make the README's picture of a mail (needs chromium)
 	$(BIN)/python -m bench.picture
 
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench bench-ranking soak picture clean
+.PHONY: help setup demo test check bench bench-ranking soak chaos picture clean

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import func, select, update
 
 from digest import pipeline, store
-from digest.model import DeliveryState, Dump, Interest, Paper, Sighting, Subscriber
+from digest.model import DeliveryState, Dump, Interest, Paper, Ranked, Sighting, Subscriber
 from digest.pipeline.record import asked_at
 from digest.store import accounts, editions, papers, schema
 from tests.test_time import schedule, service, utc
@@ -170,8 +170,10 @@ def test_where_choosing_again_gives_another_edition_the_account_says_so(
     lived: pipeline.Service,
 ) -> None:
     with store.writing(lived.engine) as connection:
-        first = func.substr(schema.edition.c.entries, 1, 9)  # the first paper alone
-        connection.execute(update(schema.edition).values(entries=first))
+        other = editions.pack(
+            [Ranked(paper=Paper(title="", abstract="", id=1), points=1, reasons=())]
+        )
+        connection.execute(update(schema.edition).values(entries=other))
     [remark] = explain(lived, "Stones", on="2026-11-16").remarks
 
     assert "chosen again, 1 of the 1 papers of that edition are the same and 1 are others" in remark
@@ -264,11 +266,14 @@ def test_the_latest_mark_counts(lived: pipeline.Service) -> None:
     assert [(paper.id, "less", utc("2026-11-18T11:00"))] == marks
 
 
-def test_forgetting_goes_in_batches_and_costs_nothing_when_there_is_nothing(
+def test_what_is_to_be_forgotten_is_found_by_the_oldest_edition_that_has_reasons(
     lived: pipeline.Service,
 ) -> None:
     far = utc("2027-06-01T00:00")
+    found = []
     with store.writing(lived.engine) as connection:
-        assert accounts.has_reasons_before(connection, far)
-        assert [1, 1, 0] == [accounts.forget_reasons(connection, far, 1) for _ in range(3)]
-        assert not accounts.has_reasons_before(connection, far)
+        for _ in range(3):
+            found.append(accounts.oldest_reasons_at(connection))
+            editions.clear_reasons(connection, far, 1)
+
+    assert [utc("2026-11-16T08:00"), utc("2026-11-17T08:00"), None] == found

@@ -7,10 +7,10 @@ import socket
 import ssl
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, closing, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from contextlib import AbstractContextManager, closing, suppress
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -23,85 +23,16 @@ from digest.errors import DeliveryError
 from digest.http import Client
 from digest.model import DeliveryState, Message, Source, Subscriber
 from digest.settings import load_subscribers
-from digest.store import editions, schema
+from digest.store import deliveries, schema, suppressions
 from tests.conftest import NOW, ROOT, SEEDS
+from tests.hostile import Script, scripted
 
 MESSAGE = Message(
     name="2026-11-21-me",
     address="me@example.org",
     message_id="<a@example.org>",
     content=b"Subject: Hello\r\n\r\n.A line that begins with a dot\r\n",
-    text="Hello",
-    html="<p>Hello</p>",
 )
-
-
-@dataclass
-class Script:
-    """A server that answers by the book, but for the commands it was told otherwise."""
-
-    answers: dict[str, bytes]
-    received: list[bytes]
-    port: int = 0
-    bodies: list[bytes] = field(default_factory=list)  #: also those that it refused
-
-    def server(self, security: str = "none") -> Server:
-        return Server(host="127.0.0.1", port=self.port, security=security)
-
-
-@contextmanager
-def scripted(**answers: bytes) -> Iterator[Script]:
-    """Serve SMTP on a free port; an answer of b"" closes the connection instead."""
-    listener = socket.create_server(("127.0.0.1", 0))
-    script = Script(answers, [], listener.getsockname()[1])
-
-    def serve() -> None:
-        while True:
-            try:
-                peer, _ = listener.accept()
-            except OSError:
-                return
-            with peer, peer.makefile("rb") as lines:
-                _converse(script, peer, lines)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    try:
-        yield script
-    finally:
-        listener.shutdown(socket.SHUT_RDWR)
-        listener.close()
-        thread.join()
-
-
-def _converse(script: Script, peer: socket.socket, lines: object) -> None:
-    usual = {"DATA": b"354 go on\r\n", "QUIT": b"221 bye\r\n", "EHLO": b"250 hello\r\n"}
-    peer.sendall(b"220 ready\r\n")
-    greeted = mailing = False
-    for line in lines:  # type: ignore[attr-defined]
-        command = line[:4].decode().upper()
-        greeted |= command in ("EHLO", "HELO")
-        polite = b"250 ok\r\n" if greeted else b"503 5.5.1 say hello first\r\n"
-        if command == "MAIL" and mailing:
-            polite = b"503 5.5.1 nested MAIL\r\n"
-        mailing = command in ("MAIL", "RCPT") or (mailing and command not in ("RSET", "DATA"))
-        answer = script.answers.get(command, usual.get(command, polite))
-        answer = script.answers.get(line.decode().strip(), answer)
-        if answer:
-            peer.sendall(answer)
-        if not answer or command == "QUIT":
-            return
-        if command == "DATA" and answer.startswith(b"354"):
-            body = b""
-            while not body.endswith(b"\r\n.\r\n"):
-                body += lines.readline()  # type: ignore[attr-defined]
-            script.bodies.append(body)
-            end = script.answers.get("dot", b"250 queued\r\n")
-            if end.startswith(b"250") or not end:
-                script.received.append(body)
-            if not end:
-                return
-            peer.sendall(end)
 
 
 def send(server: Server) -> str:
@@ -273,7 +204,7 @@ def run(engine: store.Engine, tmp_path: Path, script: Script, **later: float) ->
 
 def ledger(engine: store.Engine) -> dict[str, int]:
     with store.reading(engine) as connection:
-        return editions.delivery_counts(connection)
+        return deliveries.delivery_counts(connection)
 
 
 def test_a_pass_sends_each_edition_once(engine: store.Engine, tmp_path: Path) -> None:
@@ -323,7 +254,7 @@ def test_a_long_outage_makes_no_message_wait_for_years(
     engine: store.Engine, tmp_path: Path
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = Script({}, [], free.getsockname()[1])
+        dead = Script(port=free.getsockname()[1])
     for minute in range(30):
         run(engine, tmp_path, dead, minutes=minute)
     with scripted(dot=b"451 later\r\n") as script:
@@ -344,14 +275,16 @@ def test_a_message_that_is_refused_for_days_is_given_up(
     assert 1 == outcome.failed
 
 
-def test_an_unknown_recipient_fails_and_the_reason_is_told(
+def test_an_unknown_recipient_is_suppressed_and_the_reason_is_told(
     engine: store.Engine, tmp_path: Path
 ) -> None:
     with scripted(RCPT=b"550 5.1.1 no such user\r\n") as script:
         outcome = run(engine, tmp_path, script)
 
-    assert {"failed": 1} == ledger(engine)
+    assert {"suppressed": 1} == ledger(engine)
     assert ("me: RCPT refused: 550 5.1.1 no such user",) == outcome.errors
+    with store.reading(engine) as connection:
+        assert {"me@example.org": "unknown"} == suppressions.among(connection, ["Me@example.org"])
 
 
 def test_a_message_whose_answer_was_lost_is_held_where_that_was_asked_for(
@@ -370,7 +303,7 @@ def test_a_message_whose_answer_was_lost_is_held_where_that_was_asked_for(
 
 def test_without_a_server_everything_stays_queued(engine: store.Engine, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
-        dead = Script({}, [], free.getsockname()[1])
+        dead = Script(port=free.getsockname()[1])
     outcome = run(engine, tmp_path, dead)
     with scripted() as script:
         again = run(engine, tmp_path, script)

@@ -359,7 +359,8 @@ SERVICE = [
     ("[shedule]", '1: shedule: is not a known key; did you mean "schedule"?'),
     (
         "x = 1",
-        "1: x: is not a known key; known here: editions, http, mail, schedule, service, smtp, source",
+        "1: x: is not a known key; known here: bounces, dkim, editions, http, mail, schedule, "
+        "service, smtp, source, web",
     ),
     (
         "[schedule]\ntoo_late_after = 6",

@@ -14,10 +14,12 @@ from alembic.migration import MigrationContext
 from digest import pipeline, store
 from digest.errors import StoreError
 from digest.model import DeliveryState, Dump, Paper, Ranked, Reason, Sighting, Signals
-from digest.store import editions, papers, schema
+from digest.store import deliveries, editions, papers, schema
+from digest.store.deliveries import Mark
 from tests.conftest import NOW, SEEDS
 
 ABSTRACT = "We study how readers choose papers, and find that they choose the ones they like. " * 5
+LEASE = timedelta(minutes=15)
 LATER = NOW + timedelta(days=1)
 
 
@@ -142,13 +144,12 @@ def test_a_paper_is_found_by_id_arxiv_id_or_title(engine: store.Engine, name: st
         assert [] == papers.find(connection, "%")
 
 
-def compose(engine: store.Engine, *numbers: int, day: int = 21) -> int | None:
+def compose(engine: store.Engine, *numbers: int, day: int = 21) -> set[int]:
     with store.writing(engine) as connection:
         editions.put_subscribers(connection, {"me": ("UTC 08:00 mon", NOW)})
         known = papers.by_id(connection, numbers)
         why = (Reason(interest="I", term="t", field="title", points=1500),)
-        return editions.save_edition(
-            connection,
+        draft = editions.Draft(
             subscriber_id=editions.standings(connection)["me"].id,
             local_date=NOW.date().replace(day=day),
             composed_at=NOW.replace(day=day),
@@ -156,16 +157,18 @@ def compose(engine: store.Engine, *numbers: int, day: int = 21) -> int | None:
             considered=9,
             matched=3,
             cut=1000,
-            ranked=[Ranked(paper=known[n], points=1500, reasons=why) for n in numbers],
+            remarks="",
+            entries=[Ranked(paper=known[n], points=1500, reasons=why) for n in numbers],
             address="me@example.org",
         )
+        return editions.save_editions(connection, [draft])
 
 
 def test_an_edition_is_unique_by_subscriber_and_local_date(engine: store.Engine) -> None:
     ingest(engine, dump("one", paper(1), paper(2)))
 
-    assert compose(engine, 2, 1)
-    assert compose(engine, 1) is None
+    assert {1} == compose(engine, 2, 1)
+    assert set() == compose(engine, 1)
     with store.reading(engine) as connection:
         [edition] = editions.recent_editions(connection, 1)
         assert {1: {1, 2}} == dict(editions.shown(connection, [1], NOW - timedelta(days=1)))
@@ -176,7 +179,7 @@ def test_an_edition_is_unique_by_subscriber_and_local_date(engine: store.Engine)
 
 def claim(engine: store.Engine, lease: timedelta = timedelta(minutes=15)) -> list[int]:
     with store.writing(engine) as connection:
-        return [each.edition_id for each in editions.claim(connection, NOW, lease, 10)]
+        return [each.edition_id for each in deliveries.claim(connection, NOW, lease, 10)]
 
 
 def test_a_claimed_delivery_is_nobody_elses_until_its_lease_is_over(engine: store.Engine) -> None:
@@ -192,14 +195,14 @@ def test_a_worker_that_slept_through_its_lease_marks_nothing(engine: store.Engin
     ingest(engine, dump("one", paper(1)))
     compose(engine, 1)
     with store.writing(engine) as connection:
-        [slow] = editions.claim(connection, NOW, timedelta(seconds=-1), 10)
+        [slow] = deliveries.claim(connection, NOW, timedelta(seconds=-1), 10)
     with store.writing(engine) as connection:
-        [quick] = editions.claim(connection, NOW, timedelta(minutes=15), 10)
+        [quick] = deliveries.claim(connection, NOW, LEASE, 10)
     with store.writing(engine) as connection:
-        assert not editions.mark(connection, slow, DeliveryState.SENDING, NOW)
-        assert editions.mark(connection, quick, DeliveryState.SENDING, NOW)
-        assert editions.mark(connection, quick, DeliveryState.SENT, NOW, answer="250 ok")
-        assert {"sent": 1} == editions.delivery_counts(connection)
+        assert {1} == deliveries.start(connection, [slow, quick], NOW, LEASE)
+        assert 0 == deliveries.settle(connection, [Mark(slow, DeliveryState.FAILED)], NOW)
+        assert 1 == deliveries.settle(connection, [Mark(quick, DeliveryState.SENT, "250 ok")], NOW)
+        assert {"sent": 1} == deliveries.delivery_counts(connection)
 
 
 @pytest.mark.parametrize("state", [DeliveryState.QUEUED, DeliveryState.UNCERTAIN])
@@ -209,20 +212,20 @@ def test_a_message_that_was_on_its_way_in_a_crash_is_counted_as_doubtful(
     ingest(engine, dump("one", paper(1)))
     compose(engine, 1)
     with store.writing(engine) as connection:
-        [lost] = editions.claim(connection, NOW, timedelta(seconds=-1), 10)
-        editions.mark(connection, lost, DeliveryState.SENDING, NOW)
+        deliveries.claim(connection, NOW, timedelta(seconds=-1), 10)
+        connection.execute(schema.delivery.update().values(state=DeliveryState.SENDING))
     with store.writing(engine) as connection:
-        assert 1 == editions.resolve_doubtful(connection, NOW, state)
+        assert 1 == deliveries.resolve_doubtful(connection, NOW, state)
         assert 1 == connection.execute(schema.delivery.select()).one().doubtful
-        assert {state: 1} == editions.delivery_counts(connection)
+        assert {state: 1} == deliveries.delivery_counts(connection)
 
 
 def test_papers_of_a_failed_delivery_are_new_again(engine: store.Engine) -> None:
     ingest(engine, dump("one", paper(1)))
     compose(engine, 1)
     with store.writing(engine) as connection:
-        [failed] = editions.claim(connection, NOW, timedelta(minutes=15), 10)
-        editions.mark(connection, failed, DeliveryState.FAILED, NOW)
+        [failed] = deliveries.claim(connection, NOW, LEASE, 10)
+        deliveries.settle(connection, [Mark(failed, DeliveryState.FAILED)], NOW)
         assert {} == dict(editions.shown(connection, [1], NOW - timedelta(days=1)))
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.context import Context, day, subscriber, write_metrics
+from digest.cli.context import Context, day, subscriber, template_folders, write_metrics
 from digest.cli.service import summary
 from digest.errors import ConfigError, DigestError
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from digest.settings import Config
+    from digest.web import Site
 
 log = logging.getLogger("digest")
 
@@ -45,6 +46,12 @@ def serve(context: Context) -> None:
     with ExitStack() as opened:
         serving = Serving(context)
         opened.callback(serving.close)
+        if listen := serving.listen:
+            from digest import web
+
+            host, _, port = listen.rpartition(":")
+            bound = opened.enter_context(web.serving(serving.site, host.strip("[]"), int(port)))
+            log.info("the web application listens on %s:%s", host, bound)
         schedule.tick_forever(serving.tick, serving.folders())
         log.info("stopped")
 
@@ -62,7 +69,12 @@ class Serving:
         self._last = datetime.now(UTC)
         config = context.load()
         self._files = _files(context.path, config)
+        self.listen = config.web.listen  #: where the web application listens; "" for none
         self._open(config, ExitStack())
+
+    def site(self) -> Site:
+        """Give what the web application shows, with the configuration in use."""
+        return self._site
 
     def close(self) -> None:
         """Close the database."""
@@ -131,6 +143,12 @@ class Serving:
 
     def _open(self, config: Config, opened: ExitStack) -> None:
         service = opened.enter_context(self._context.service(config))
+        if self.listen:
+            from digest import web
+            from digest.render import pages
+
+            shown = pages.load(template_folders(config), config.service.name)
+            self._site = web.Site(service, shown)
         self._opened.close()
         self._service, self._config, self._opened = service, config, opened
         self._first, self._trouble = True, ()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,6 +99,12 @@ class Context:
                 else DeliveryState.UNCERTAIN,
                 open_sender=lambda: _sender(config),
                 open_client=lambda: _client(config),
+                web=bool(config.web.listen),
+                bounces=config.mail.bounces,
+                sign=_signer(config),
+                read_mailbox=_mailbox(config),
+                read_mailbox_every=config.bounces.every,
+                soft_limit=config.bounces.soft_limit,
                 ping=config.schedule.ping,
             )
         finally:
@@ -172,6 +179,34 @@ def _frame(config: Config) -> render.Frame:
         reply_to=parseaddr(config.mail.reply_to)[1],
         language=config.service.language,
     )
+
+
+def _signer(config: Config) -> Callable[[bytes], bytes]:
+    if not config.dkim:
+        return bytes
+    from digest.deliver import dkim
+
+    return dkim.signer([dkim.load(each.domain, each.selector, each.key) for each in config.dkim])
+
+
+def _mailbox(config: Config) -> Callable[[Callable[[bytes], bool]], None] | None:
+    """Find what reads the bounce mailbox; None where there is none."""
+    from digest.deliver import mailbox
+
+    table = config.bounces
+    if table.maildir:
+        return partial(mailbox.read_maildir, table.maildir)
+    if not table.host:
+        return None
+    server = mailbox.ImapServer(
+        host=table.host,
+        port=table.port,
+        security=table.security,
+        username=table.username,
+        password=table.password.get_secret_value(),
+        folder=table.mailbox,
+    )
+    return partial(mailbox.read_imap, server)
 
 
 def _client(config: Config) -> AbstractContextManager[Client]:

@@ -62,9 +62,11 @@ def check(context: Context) -> None:
       digest --config config/digest.toml check
     """
     from digest import render
+    from digest.render import pages
 
     config = context.load()
     render.load(template_folders(config))
+    pages.load(template_folders(config), config.service.name)
     for source in config.sources:
         if source.kind == "folder" and source.enabled and not source.path.is_dir():
             click.echo(f"source {source.name}: {source.path}: no such folder yet", err=True)
@@ -237,14 +239,19 @@ def summary(outcome: Outcome) -> str:
         f"{outcome.held} wait for {', '.join(outcome.held_for)}" if outcome.held else "",
         f"{outcome.waiting} wait for another try" if outcome.waiting else "",
         f"{outcome.failed} failed" if outcome.failed else "",
+        f"{_count(outcome.suppressed, 'address', 'addresses')} suppressed"
+        if outcome.suppressed
+        else "",
+        f"{outcome.left} left by mail" if outcome.left else "",
+        f"{_count(outcome.odd, 'odd mail')} in the bounce mailbox" if outcome.odd else "",
         f"{_count(outcome.feeds_changed, 'feed')} changed",
         "" if outcome.due else "nobody was due",
     ]
     return "ran; " + "; ".join(filter(None, parts))
 
 
-def _count(number: int, thing: str) -> str:
-    return f"{number} {thing}{'' if number == 1 else 's'}"
+def _count(number: int, thing: str, things: str = "") -> str:
+    return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
 @click.group()

@@ -22,10 +22,12 @@ from digest.pipeline.account import (
     set_unsubscribed,
     status,
 )
+from digest.pipeline.bounces import read_bounces
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
 from digest.pipeline.explain import Account, explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
+from digest.pipeline.leave import unsubscribe
 from digest.pipeline.ping import ping
 from digest.pipeline.publish import feed_list, publish
 from digest.pipeline.record import forget, record_interests
@@ -56,6 +58,7 @@ __all__ = [
     "ping",
     "preview",
     "publish",
+    "read_bounces",
     "recorded",
     "register",
     "run_pass",
@@ -65,6 +68,7 @@ __all__ = [
     "try_files",
     "try_interests",
     "unmatched",
+    "unsubscribe",
 ]
 
 
@@ -85,6 +89,9 @@ class Outcome:
     sent: int = 0
     failed: int = 0
     waiting: int = 0
+    suppressed: int = 0  #: mails that came back, or complaints, after which an address gets no more
+    left: int = 0  #: by mail
+    odd: int = 0  #: mails in the bounce mailbox that nobody understood
     feeds_changed: int = 0
     errors: tuple[str, ...] = ()
 
@@ -128,6 +135,7 @@ def run_pass(
     read = ingest_sources(service, now)
     dumps = sum(not each.error for each in read)
     composed = compose(service, now, everyone=everyone, stopping=stopping)
+    back, unread = read_bounces(service, now)
     delivered, failures = deliver(service, now, stopping=stopping)
     news = first or dumps or composed.subscribers
     names = None if first else composed.subscribers
@@ -146,11 +154,15 @@ def run_pass(
         sent=delivered[DeliveryState.SENT],
         failed=delivered[DeliveryState.FAILED],
         waiting=delivered[DeliveryState.QUEUED],
+        suppressed=back["suppressed"],
+        left=back["left"],
+        odd=back["odd"],
         feeds_changed=feeds_changed,
         errors=(
             *trouble,
             *(each.error for each in read if each.error),
             *composed.errors,
+            *unread,
             *failures,
             *unpublished,
         ),

@@ -14,7 +14,7 @@ from digest.model import Paper
 from digest.pipeline.compose import register
 from digest.pipeline.explain import one
 from digest.pipeline.service import Service
-from digest.store import accounts, editions, fetches, papers
+from digest.store import accounts, deliveries, editions, fetches, papers
 from digest.store.fetches import Fetch
 from digest.store.papers import DumpRow
 from digest.store.passes import PassRow, recent_passes
@@ -57,8 +57,8 @@ def status(service: Service) -> Status:
             recent_dumps=papers.recent_dumps(connection),
             failing=fetches.failing(connection),
             passes=recent_passes(connection, _PASSES_SHOWN),
-            deliveries=editions.delivery_counts(connection),
-            waiting=editions.waiting(connection),
+            deliveries=deliveries.delivery_counts(connection),
+            waiting=deliveries.waiting(connection),
             people=[
                 Person(
                     name=person.name,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from digest import edition as rules
 from digest import rank, render, store
+from digest.crashpoints import reach
 from digest.errors import StoreError
 from digest.model import Edition, Entry, Message, Paper, Ranked, Signals, Subscriber
 from digest.pipeline.service import Service
@@ -145,19 +146,20 @@ def _compose_one(
             return "nothing new"
         if not batch.everyone and not rules.enough(subscriber, chosen):
             return "too few"
-        saved = editions.save_edition(
-            connection,
+        draft = editions.Draft(
             subscriber_id=standing.id,
             local_date=day,
             composed_at=now,
             dump_id=batch.dump_id,
             considered=chosen.considered,
             matched=chosen.matched,
-            ranked=chosen.entries,
             cut=subscriber.min_points,
-            address=subscriber.email,
             remarks=rules.late_remark(batch.late, schedule, now),
+            entries=chosen.entries,
+            address=subscriber.email,
         )
+        saved = editions.save_editions(connection, [draft])
+        reach("while composing")
     return "editions" if saved else "already"
 
 
@@ -177,8 +179,13 @@ def new_papers(
     return rules.candidates(recent, shown, since)
 
 
-def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
-    """Render what a subscriber would get now. Nothing is recorded."""
+def preview(
+    service: Service, subscriber: Subscriber, now: datetime, *, private: bool = True
+) -> Message:
+    """Render what a subscriber would get now. Nothing is recorded.
+
+    Where it is not ``private``, somebody else will read it: its links open nothing.
+    """
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, subscriber.name)
         recent = papers.seen_since(connection, now - service.lookback)
@@ -196,7 +203,9 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
         cut=subscriber.min_points,
     )
     return render.message(
-        service.renderer, draft, service.frame_for(subscriber.name, subscriber.email, standing)
+        service.renderer,
+        draft,
+        service.frame_for(subscriber.name, subscriber.email, standing if private else None),
     )
 
 

@@ -1,111 +1,299 @@
-"""Editions → messages: claim, send, mark, each in a transaction of its own."""
+"""Editions → messages: claim, send, mark, each in a transaction of its own.
+
+One worker has a message in flight on each connection. What is on its way is marked in one commit before the
+dots, what came of it in one commit after the answers.
+"""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Iterable, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import NamedTuple
 
+from digest import edition as rules
 from digest import render, store
-from digest.deliver import Sender, Withdrawn
+from digest.crashpoints import reach
+from digest.deliver import Answer, Kind, Pace, Sender
+from digest.deliver.answers import retry_at
+from digest.deliver.pace import Throttle
 from digest.errors import DeliveryError, StoreError
-from digest.model import Delivery, DeliveryState
+from digest.model import Delivery, DeliveryState, Message
 from digest.pipeline.service import Service
-from digest.store import editions
+from digest.store import deliveries, editions, suppressions
+from digest.store.deliveries import Mark
 
 _LEASE = timedelta(minutes=15)  # longer than the ten minutes a server may take after the final dot
-_CLAIMED_AT_ONCE = 50
-_FIRST_RETRY = timedelta(minutes=15)
-_LONGEST_RETRY = timedelta(hours=4)
-_GIVE_UP = timedelta(days=4)
+_RENEWED_AFTER = 300.0  # seconds
+_CLAIMED_AT_ONCE = 100
+_HANDFUL = 5  # so many unknown addresses are no accident, if they are
+_TOO_MANY = 0.05  # of those that a pass wrote to
+_MOST_TRIES = 24  # of a message that cannot be made: three and a half days
+_A_LITTLE = 0.05  # seconds
+
+Stopping = Callable[[], bool]
+
+
+class Prepared(NamedTuple):
+    """A claimed delivery with its message."""
+
+    delivery: Delivery
+    message: Message
+    name: str  #: the subscriber's
+    next_at: datetime  #: when the next edition is due: this one is not tried for longer
+
+
+Prepare = Callable[[Service, Sequence[Delivery], datetime], Iterable[Prepared | Mark]]
 
 
 def deliver(
-    service: Service, now: datetime, *, stopping: Callable[[], bool] = lambda: False
+    service: Service,
+    now: datetime,
+    *,
+    stopping: Stopping = lambda: False,
+    prepare: Prepare | None = None,
 ) -> tuple[Counter[str], list[str]]:
-    """Send what is queued: claim, send, mark, each in its own transaction.
+    """Send what is queued; return counts by the state it ended in, and what went wrong.
 
-    Where it is ``stopping``, the message in flight is the last; what is left stays queued.
+    Where it is ``stopping``, the messages in flight are the last; what is left stays queued. By default
+    messages are rendered: ``prepare`` may have them ready.
     """
-    counts: Counter[str] = Counter()
-    errors: list[str] = []
+    run = _Run(service, now, stopping, prepare or _prepare)
     with store.writing(service.engine) as connection:
-        editions.resolve_doubtful(connection, now, service.when_uncertain)
-    claimed = _claim(service, now)
-    if not claimed:
-        return counts, errors
-    with service.open_sender() as send:
-        while claimed:
-            for number, delivery in enumerate(claimed):
-                if stopping():
-                    _release(service, claimed[number:], now)
-                    return counts, errors
-                state, error = _deliver_one(service, send, delivery, now)
-                if state is None:  # no server: everything stays queued
-                    _release(service, claimed[number:], now, error)
-                    counts[DeliveryState.QUEUED] += len(claimed) - number
-                    return counts, [*errors, error or ""]
-                counts[state] += 1
-                errors.extend([error] if error else [])
-            claimed = _claim(service, now)
-    return counts, errors
+        doubtful = deliveries.resolve_doubtful(connection, now, service.when_uncertain)
+    if doubtful:
+        held = service.when_uncertain is DeliveryState.UNCERTAIN
+        then = "digest deliveries lists them" if held else "they are sent again"
+        run.errors.append(f"{doubtful} mails were on their way when a worker died; {then}")
+    if run.claim():
+        try:
+            with service.open_sender() as sender:
+                while run.backlog and not run.over:
+                    run.round(sender)
+                    if len(run.backlog) < _CLAIMED_AT_ONCE // 2 and not run.over:
+                        run.claim()
+        except (
+            DeliveryError
+        ) as error:  # there is no server: nobody's fault, everything stays queued
+            run.stop(str(error))
+        run.finish()
+    return run.counts, run.errors
 
 
-def _release(
-    service: Service, claimed: list[Delivery], now: datetime, answer: str | None = None
-) -> None:
-    with store.writing(service.engine) as connection:
-        for delivery in claimed:
-            editions.mark(connection, delivery, DeliveryState.QUEUED, now, answer=answer)
+@dataclass
+class _Run:
+    """One run over what is queued."""
+
+    service: Service
+    started: datetime
+    stopping: Stopping
+    prepare: Prepare
+    backlog: deque[Prepared] = field(default_factory=deque)  #: claimed, and not yet sent
+    counts: Counter[str] = field(default_factory=Counter)
+    errors: list[str] = field(default_factory=list)
+    over: bool = False
+    why: str | None = None  #: it is over before everything was sent
+    unknown: list[tuple[Prepared, str]] = field(default_factory=list)
+    written_to: int = 0
+    held_since: float = 0.0  #: monotonic: when the lease was last given
+    began: float = field(default_factory=time.monotonic)
+    throttle: Throttle = field(default_factory=Throttle)
+
+    @property
+    def now(self) -> datetime:
+        return self.started + timedelta(seconds=time.monotonic() - self.began)
+
+    def claim(self) -> bool:
+        """Take some more into the backlog; whether there were any."""
+        while not self.stopping():
+            reach("before claim")
+            with store.writing(self.service.engine) as connection:
+                claimed = deliveries.claim(connection, self.now, _LEASE, _CLAIMED_AT_ONCE)
+            if not claimed:
+                break
+            reach("after claim")
+            if not self.backlog:
+                self.held_since = time.monotonic()
+            made = list(self.prepare(self.service, claimed, self.now))
+            self.backlog.extend(each for each in made if isinstance(each, Prepared))
+            self._settle(marks := [each for each in made if isinstance(each, Mark)])
+            self.errors += [
+                f"edition {mark.delivery.edition_id}: {mark.answer}"
+                for mark in marks
+                if mark.state is not DeliveryState.SUPPRESSED
+            ]
+            if self.backlog:
+                break
+        return bool(self.backlog)
+
+    def round(self, sender: Sender) -> None:
+        """Send one message over each connection, as fast as allowed."""
+        self.over = self.over or self.stopping()
+        if self.over:
+            return
+        self._renew()
+        chosen = self._choose(sender.pace)
+        if not chosen:
+            return
+        flying = [each.delivery for each in chosen]
+
+        def may_go(ready: Sequence[int]) -> Collection[int]:
+            with store.writing(self.service.engine) as connection:
+                ours = deliveries.start(
+                    connection, [flying[number] for number in ready], self.now, _LEASE
+                )
+            return [number for number in ready if flying[number].edition_id in ours]
+
+        try:
+            answers = sender.send_all([each.message for each in chosen], may_go)
+        except DeliveryError:
+            self.backlog.extendleft(reversed(chosen))
+            raise
+        again = [p for p, answer in zip(chosen, answers, strict=True) if answer.kind is Kind.AGAIN]
+        self.backlog.extendleft(reversed(again))
+        self._settle(
+            [
+                mark
+                for each, answer in zip(chosen, answers, strict=True)
+                if (mark := self._mark(each, answer))
+            ]
+        )
+        reach("after the mark")
+
+    def _choose(self, pace: Pace) -> list[Prepared]:
+        """Take out of the backlog what may go now; where nothing may, wait a little."""
+        addresses = (each.message.address for each in self.backlog)
+        positions = self.throttle.choose(pace, addresses, time.monotonic())
+        chosen = [self.backlog[position] for position in positions]
+        for position in reversed(positions):
+            del self.backlog[position]
+        if not chosen:
+            time.sleep(_A_LITTLE)
+        return chosen
+
+    def _renew(self) -> None:
+        """Keep what waits in the backlog; drop what somebody else has taken."""
+        if time.monotonic() - self.held_since < _RENEWED_AFTER:
+            return
+        with store.writing(self.service.engine) as connection:
+            held = [each.delivery for each in self.backlog]
+            ours = deliveries.renew(connection, held, self.now, _LEASE)
+        self.backlog = deque(each for each in self.backlog if each.delivery.edition_id in ours)
+        self.held_since = time.monotonic()
+
+    def _mark(self, each: Prepared, answer: Answer) -> Mark | None:
+        """Say what becomes of a delivery; None where nothing is to be recorded."""
+        delivery, now = each.delivery, self.now
+        if answer.kind in (Kind.AGAIN, Kind.WITHDRAWN):
+            return None
+        self.written_to += 1
+        if answer.kind is Kind.TAKEN:
+            return Mark(delivery, DeliveryState.SENT, answer.text)
+        self.errors.append(f"{each.name}: {answer.text}")
+        if answer.kind is Kind.FAILED:
+            return Mark(delivery, DeliveryState.FAILED, answer.text)
+        if answer.kind is Kind.STOP:
+            self.stop(answer.text)
+        if answer.kind is Kind.UNKNOWN:
+            self.unknown.append((each, answer.text))
+            self.over = self.over or self._too_many_unknown
+        state, later = DeliveryState.QUEUED, retry_at(now, delivery.refusals, delivery.edition_id)
+        if answer.kind is Kind.UNCERTAIN:
+            state = self.service.when_uncertain
+        elif answer.kind is not Kind.UNKNOWN and later >= each.next_at:
+            state = DeliveryState.FAILED
+            self.errors.append(f"{each.name}: given up, as the next edition is due")
+        doubtful = answer.kind is Kind.UNCERTAIN
+        return Mark(delivery, state, answer.text, later, doubtful)
+
+    def stop(self, why: str) -> None:
+        """Send nothing more in this run, for a reason that the operator is told."""
+        self.over = True
+        self.why = self.why or why
+
+    def _settle(self, marks: Sequence[Mark]) -> None:
+        with store.writing(self.service.engine) as connection:
+            deliveries.settle(connection, marks, self.now)
+        self.counts.update(mark.state for mark in marks)
+
+    def finish(self) -> None:
+        """Put back what was not sent, and suppress addresses that are unknown, unless too many are."""
+        if self.unknown:
+            self._suppress()
+        left = [Mark(each.delivery, DeliveryState.QUEUED, self.why) for each in self.backlog]
+        if left:
+            with store.writing(self.service.engine) as connection:
+                deliveries.settle(connection, left, self.now)
+        if self.why:
+            self.counts[DeliveryState.QUEUED] += len(left)
+            many = f"; sending stopped, and {len(left)} more stay queued" if left else ""
+            self.errors = [*(e for e in self.errors if self.why not in e), f"{self.why}{many}"]
+
+    @property
+    def _too_many_unknown(self) -> bool:
+        count = len(self.unknown)
+        return count >= _HANDFUL and count > _TOO_MANY * self.written_to
+
+    def _suppress(self) -> None:
+        count = len(self.unknown)
+        if self._too_many_unknown:
+            self.errors.append(
+                f"{count} of {self.written_to} addresses were refused as unknown: too many to believe. "
+                "Sending stopped, and nobody was suppressed; is smtp.host the right server?"
+            )
+            return
+        with store.writing(self.service.engine) as connection:
+            deliveries.suppress(connection, [each.delivery for each, _ in self.unknown], self.now)
+            for each, told in self.unknown:
+                suppressions.add(connection, each.delivery.address, "unknown", told, self.now)
+        self.counts[DeliveryState.QUEUED] -= count
+        self.counts[DeliveryState.SUPPRESSED] += count
 
 
-def _claim(service: Service, now: datetime) -> list[Delivery]:
-    with store.writing(service.engine) as connection:
-        return editions.claim(connection, now, _LEASE, _CLAIMED_AT_ONCE)
+def _prepare(
+    service: Service, claimed: Sequence[Delivery], now: datetime
+) -> Iterable[Prepared | Mark]:
+    """Render the messages of claimed deliveries; whatever goes wrong with one costs nobody else theirs."""
+    with store.reading(service.engine) as connection:
+        refused = suppressions.among(connection, [each.address for each in claimed])
+    for delivery in claimed:
+        reason = refused.get(delivery.address.lower())
+        if reason:
+            yield Mark(delivery, DeliveryState.SUPPRESSED, f"suppressed: {reason}")
+            continue
+        try:
+            yield _render(service, delivery)
+        except StoreError:
+            raise
+        except Exception as error:
+            yield _unrendered(delivery, error, now)
 
 
-def _deliver_one(
-    service: Service, send: Sender, delivery: Delivery, now: datetime
-) -> tuple[DeliveryState | None, str | None]:
-    """Send one message; return the state it ended in (None: there is no server), and what went wrong."""
-
-    def mark(state: DeliveryState, **more: Any) -> bool:
-        with store.writing(service.engine) as connection:
-            return editions.mark(connection, delivery, state, now, **more)
-
-    name, composed_at = f"edition {delivery.edition_id}", now
-    try:
-        with store.reading(service.engine) as connection:
-            edition = editions.load_edition(connection, delivery.edition_id)
-            standing = editions.standing(connection, edition.subscriber)
-        name, composed_at = edition.subscriber, edition.composed_at
-        if not standing or standing.unsubscribed_at or name not in service.subscribers:
-            mark(DeliveryState.SUPPRESSED, answer="unsubscribed")
-            return DeliveryState.SUPPRESSED, None
-        frame = service.frame_for(name, delivery.address, standing)
-        message = render.message(service.renderer, edition, frame)
-        answer = send(message, lambda: mark(DeliveryState.SENDING, lease=_LEASE))
-    except Withdrawn:
-        return DeliveryState.CLAIMED, None
-    except StoreError:
-        raise
-    except Exception as error:  # whatever it is, it costs nobody else their mail
-        if isinstance(error, DeliveryError) and error.unreachable:
-            return None, str(error)
-        state = _after(error, service.when_uncertain, now - composed_at)
-        doubtful = isinstance(error, DeliveryError) and error.uncertain
-        wait = min(_FIRST_RETRY * 2 ** min(delivery.refusals, 8), _LONGEST_RETRY)
-        told = str(error) or type(error).__name__
-        mark(state, answer=told, not_before=now + wait, doubtful=doubtful)
-        return state, f"{name}: {told}"
-    mark(DeliveryState.SENT, answer=answer)
-    return DeliveryState.SENT, None
+def _render(service: Service, delivery: Delivery) -> Prepared | Mark:
+    with store.reading(service.engine) as connection:
+        edition = editions.load_edition(connection, delivery.edition_id)
+        standing = editions.standing(connection, edition.subscriber)
+    name = edition.subscriber
+    if not standing or standing.unsubscribed_at or name not in service.subscribers:
+        return Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
+    frame = service.frame_for(name, delivery.address, standing)
+    reach("while rendering")
+    message = service.sealed(render.message(service.renderer, edition, frame), edition.id)
+    schedule = service.subscribers[name].schedule
+    following = rules.next_slot(schedule, edition.composed_at)
+    if following.local_date <= edition.local_date:  # composed ahead of its hour
+        following = rules.next_slot(schedule, following.at)
+    return Prepared(delivery, message, name, following.at)
 
 
-def _after(error: Exception, when_uncertain: DeliveryState, age: timedelta) -> DeliveryState:
-    """Say what becomes of a message that could not be handed over (RFC 5321 §4.5.4.1 on giving up)."""
-    if isinstance(error, DeliveryError) and error.uncertain:
-        return when_uncertain
+def _unrendered(delivery: Delivery, error: Exception, now: datetime) -> Mark:
     permanent = isinstance(error, DeliveryError) and error.permanent
-    return DeliveryState.FAILED if permanent or age > _GIVE_UP else DeliveryState.QUEUED
+    state = (
+        DeliveryState.FAILED
+        if permanent or delivery.refusals >= _MOST_TRIES
+        else DeliveryState.QUEUED
+    )
+    told = str(error) or type(error).__name__
+    return Mark(delivery, state, told, retry_at(now, delivery.refusals, delivery.edition_id))

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
-from digest import identity, snapshot, sources, store
+from digest import crashpoints, identity, snapshot, sources, store
 from digest.errors import DumpError, StoreError
 from digest.model import Dump, Request, Source
 from digest.pipeline.service import Client, Service
@@ -211,6 +211,7 @@ def _record(connection: store.Connection, dump: Dump, now: datetime, label: str)
         ),
         now=now,
     )
+    crashpoints.reach("while ingesting")
     return Ingested(
         source=label, papers=total, new=new, seen=total - new, rejected=rejected, dump=dump
     )

@@ -60,7 +60,8 @@ def forget(service: Service, now: datetime) -> None:
     before = now - service.keep_reasons
     for _ in range(_BATCHES):
         with store.reading(service.engine) as connection:
-            if not accounts.has_reasons_before(connection, before):
-                return
+            oldest = accounts.oldest_reasons_at(connection)
+        if not oldest or oldest >= before:
+            return
         with store.writing(service.engine) as connection:
-            accounts.forget_reasons(connection, before, _BATCH)
+            editions.clear_reasons(connection, before, _BATCH)

@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 from digest import render, store, tokens
 from digest.deliver import Sender
-from digest.model import DeliveryState, Source, Subscriber
+from digest.model import DeliveryState, Message, Source, Subscriber
 from digest.store import editions
 
 
@@ -62,12 +62,30 @@ class Service:
     open_sender: Callable[[], AbstractContextManager[Sender]]
     open_client: Callable[[], AbstractContextManager[Client]]
     keep_reasons: timedelta = timedelta(days=90)
+    web: bool = False  #: whether the web application runs
+    bounces: str = ""  #: the address of the bounce mailbox; "" for none
+    sign: Callable[[bytes], bytes] = bytes  #: adds DKIM signatures, where they are ours to add
+    read_mailbox: Callable[[Callable[[bytes], bool]], None] | None = None  #: the bounce mailbox
+    read_mailbox_every: timedelta = timedelta(minutes=10)
+    soft_limit: int = (
+        5  #: editions that come back one after another before an address is suppressed
+    )
     ping: str = ""  #: an address fetched after each good pass; "" for none
 
     def token(self, purpose: str, standing: editions.Standing | None) -> str:
         """Make a subscriber's token for a link; a preview of somebody unknown has one that opens nothing."""
         number, version = (standing.id, standing.token_version) if standing else (0, 0)
         return tokens.token(self.keys, purpose, number, version)
+
+    def sealed(self, message: Message, edition_id: int) -> Message:
+        """Make a rendered message ready to go: signed, and with the envelope its bounces come back to."""
+        local, _, domain = self.bounces.rpartition("@")
+        verp = f"{local}+{tokens.seal(self.keys, 'bounce', edition_id)}@{domain}"
+        return replace(
+            message,
+            content=self.sign(message.content),
+            envelope_from=verp if self.bounces else "",
+        )
 
     def feed_path(self, name: str, standing: editions.Standing | None) -> str:
         """Name a subscriber's feed: readable for a public interest set, unguessable for a person."""
@@ -78,12 +96,17 @@ class Service:
         self, name: str, address: str | None, standing: editions.Standing | None
     ) -> render.Frame:
         """Make what surrounds one subscriber's edition: their address and their links."""
-        wish = quote(f"unsubscribe {name} {self.token('unsubscribe', standing)}")
-        to = parseaddr(self.frame.reply_to or self.frame.sender)[1]
+        token = self.token("unsubscribe", standing)
+        wish = quote(f"unsubscribe {name} {token}")
+        to = self.bounces or parseaddr(self.frame.reply_to or self.frame.sender)[1]
         feed = f"{self.url}/{self.feed_path(name, standing)}"
         return replace(
             self.frame,
             recipient=address or "",
+            unsubscribe_url=f"{self.url}/unsubscribe/{standing.id if standing else 0}/{token}"
+            if self.url and self.web and address
+            else "",
             unsubscribe_mailto=f"{to}?subject={wish}" if address else "",
             feed_url=feed if self.url and standing else "",
+            layout=self.subscribers[name].layout,
         )

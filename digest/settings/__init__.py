@@ -37,6 +37,8 @@ from digest.settings.report import (
 )
 from digest.settings.tables import (
     DAYS,
+    BouncesTable,
+    DkimTable,
     EditionsTable,
     FolderSource,
     HttpTable,
@@ -47,6 +49,7 @@ from digest.settings.tables import (
     SmtpTable,
     Source,
     SubscriberTable,
+    WebTable,
 )
 
 __all__ = ["Config", "Problem", "SettingsError", "Source", "load", "load_subscribers"]
@@ -70,6 +73,9 @@ class Settings(BaseSettings):
     service: ServiceTable = ServiceTable()
     mail: MailTable = MailTable()
     smtp: SmtpTable = SmtpTable()
+    dkim: tuple[DkimTable, ...] = ()
+    bounces: BouncesTable = BouncesTable()
+    web: WebTable = WebTable()
     schedule: ScheduleTable = ScheduleTable()
     editions: EditionsTable = EditionsTable()
     http: HttpTable = HttpTable()
@@ -83,6 +89,9 @@ class Config:
     service: ServiceTable
     mail: MailTable
     smtp: SmtpTable
+    dkim: tuple[DkimTable, ...]
+    bounces: BouncesTable
+    web: WebTable
     schedule: ScheduleTable
     editions: EditionsTable
     http: HttpTable
@@ -115,6 +124,21 @@ def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Conf
         service=_service_at(root(path), settings.service, interests),
         mail=settings.mail.model_copy(update={"outbox": _at(root(path), settings.mail.outbox)}),
         smtp=settings.smtp,
+        dkim=tuple(
+            key.model_copy(
+                update={
+                    "key": _at(root(path), key.key),
+                    "domain": key.domain or settings.mail.sender.rpartition("@")[2].strip(">"),
+                }
+            )
+            for key in settings.dkim
+        ),
+        bounces=settings.bounces.model_copy(
+            update={
+                "maildir": settings.bounces.maildir and _at(root(path), settings.bounces.maildir)
+            }
+        ),
+        web=settings.web,
         schedule=settings.schedule,
         editions=settings.editions,
         http=settings.http,

@@ -129,6 +129,32 @@ def _ping_url(value: str) -> str:
     return value
 
 
+def _listen(value: str) -> str:
+    host, colon, port = value.rpartition(":")
+    try:
+        ip_address(host.removeprefix("[").removesuffix("]"))
+        right = colon and 0 <= int(port) <= 65535
+    except ValueError:
+        right = False
+    if value and not right:
+        raise ValueError(
+            f'must be an address of this machine and a port, such as "127.0.0.1:8000", not {quoted(value)}'
+        )
+    return value
+
+
+def _domain(value: str) -> str:
+    if value and not re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}", value):
+        raise ValueError(f'must be a domain such as "example.org", not {quoted(value)}')
+    return value
+
+
+def _selector(value: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,61}[A-Za-z0-9])?", value):
+        raise ValueError(f'must be letters, digits and "-", such as "d2026", not {quoted(value)}')
+    return value
+
+
 def _web_address(value: str) -> str:
     parts = urlsplit(value)
     if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
@@ -172,12 +198,19 @@ def _is_loopback(host: str) -> bool:
         return False
 
 
+def _encrypted(value: str, info: ValidationInfo) -> str:
+    if value == "none" and not _is_loopback(info.data.get("host", "")):
+        raise ValueError('may be "none" only when host is this machine, such as "localhost"')
+    return value
+
+
 Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)
 ]
 Name = Annotated[Line, Field(max_length=60)]  # it stands in headers and in names of files
 Keyword = Annotated[Line, AfterValidator(_searchable)]
 Address = Annotated[Line, AfterValidator(_address)]
+AddressOrNone = Annotated[str, AfterValidator(lambda value: value and _address(value))]
 Mailbox = Annotated[Line, AfterValidator(_mailbox)]
 MailboxOrNone = Annotated[str, AfterValidator(lambda value: value and _mailbox(value))]
 TimeZone = Annotated[Line, AfterValidator(_time_zone)]
@@ -186,6 +219,9 @@ Duration = Annotated[timedelta, BeforeValidator(_duration)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 PingUrl = Annotated[str, AfterValidator(_ping_url)]
 WebAddress = Annotated[Line, AfterValidator(_web_address)]
+Listen = Annotated[str, AfterValidator(_listen)]
+Domain = Annotated[str, StringConstraints(to_lower=True), AfterValidator(_domain)]
+Selector = Annotated[str, AfterValidator(_selector)]
 Category = Annotated[Line, AfterValidator(_category)]
 DatabaseUrl = Annotated[str, AfterValidator(_database_url)]
 Language = Annotated[str, AfterValidator(_language)]
@@ -229,6 +265,7 @@ class MailTable(Table):
 
     sender: Mailbox = Field(default="Daily papers <papers@example.org>", alias="from")
     reply_to: MailboxOrNone = ""
+    bounces: AddressOrNone = ""
     outbox: FilePath = Path("var/outbox")
     when_uncertain: Literal["resend", "hold"] = "resend"
 
@@ -245,9 +282,40 @@ class SmtpTable(Table):
     @field_validator("security")
     @classmethod
     def _nothing_in_the_clear(cls, value: str, info: ValidationInfo) -> str:
-        if value == "none" and not _is_loopback(info.data.get("host", "")):
-            raise ValueError('may be "none" only when host is this machine, such as "localhost"')
-        return value
+        return _encrypted(value, info)
+
+
+class DkimTable(Table):
+    """One [[dkim]] for each key that signs."""
+
+    selector: Selector
+    key: FilePath
+    domain: Domain = ""
+
+
+class BouncesTable(Table):
+    """[bounces]"""
+
+    maildir: FilePathOrNone = None
+    host: str = ""
+    port: Port = 993
+    security: Literal["tls", "starttls", "none"] = "tls"
+    username: str = ""
+    password: SecretStr = SecretStr("")
+    mailbox: Line = "INBOX"
+    every: Duration = timedelta(minutes=10)
+    soft_limit: Annotated[int, BeforeValidator(_digits), Strict(), Field(ge=1, le=100)] = 5
+
+    @field_validator("security")
+    @classmethod
+    def _nothing_in_the_clear(cls, value: str, info: ValidationInfo) -> str:
+        return _encrypted(value, info)
+
+
+class WebTable(Table):
+    """[web]"""
+
+    listen: Listen = ""
 
 
 class ScheduleTable(Table):

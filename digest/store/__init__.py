@@ -31,6 +31,11 @@ from digest.errors import StoreError
 from digest.store import schema
 
 VERSION = schema.VERSION
+_CURES = {
+    "is full": "; free some space, and the next pass does what is left",
+    "disk I/O error": "; is the disk full? free some space, and the next pass does what is left",
+    "is locked": "; another program writes to it and does not end; the next pass tries again",
+}
 
 __all__ = [
     "VERSION",
@@ -123,7 +128,9 @@ def _explained(engine: Engine) -> Iterator[None]:
     except IntegrityError:
         raise  # not the database's trouble but a race, or an error of ours
     except DatabaseError as error:
-        raise StoreError(f"database {engine.url!r}: {error.orig}") from error
+        told = str(error.orig)
+        cure = next((cure for symptom, cure in _CURES.items() if symptom in told), "")
+        raise StoreError(f"database {engine.url!r}: {told}{cure}") from error
 
 
 def version(connection: Connection) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, select, update
+from sqlalchemy import Connection, delete, exists, func, select
 
 from digest.store import schema, upsert
 
@@ -80,24 +80,16 @@ def forget_versions(connection: Connection, before: datetime) -> int:
     return connection.execute(delete(old).where(followed)).rowcount
 
 
-def has_reasons_before(connection: Connection, before: datetime) -> bool:
-    """Whether an edition of before then still has its reasons."""
-    edition = schema.edition.c
-    found = select(edition.id).where(edition.reasons.is_not(None), edition.composed_at < before)
-    return connection.execute(found.limit(1)).first() is not None
-
-
-def forget_reasons(connection: Connection, before: datetime, most: int) -> int:
-    """Forget why the papers of editions of before then were chosen, of so many at most; return of how many."""
-    edition = schema.edition
-    old = (
-        select(edition.c.id)
-        .where(edition.c.reasons.is_not(None), edition.c.composed_at < before)
-        .order_by(edition.c.composed_at)
-        .limit(most)
-    )
-    changed = update(edition).where(edition.c.id.in_(old.scalar_subquery())).values(reasons=None)
-    return connection.execute(changed).rowcount
+def oldest_reasons_at(connection: Connection) -> datetime | None:
+    """Tell when the oldest edition was composed that still has its reasons."""
+    edition, reason = schema.edition, schema.reason
+    row = connection.execute(
+        select(edition.c.composed_at)
+        .join_from(reason, edition, edition.c.id == reason.c.edition_id)
+        .order_by(reason.c.edition_id)
+        .limit(1)
+    ).first()
+    return row.composed_at if row else None
 
 
 def put_mark(

@@ -1,18 +1,19 @@
-"""Subscribers, their editions, and the deliveries of these."""
+"""Subscribers and their editions, each queued for delivery when it is saved."""
 
 from __future__ import annotations
 
+import json
 import struct
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
-from datetime import date, datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, update
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy import Column, Connection, Row, Table, func, select, text, update
 
-from digest.model import Delivery, DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
-from digest.store import database_clock, papers, schema, upsert
+from digest.model import DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
+from digest.store import papers, schema, upsert
 
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
 
@@ -37,6 +38,13 @@ def standing(connection: Connection, name: str) -> Standing | None:
     """Load one subscriber's standing; None for a name the store does not know yet."""
     subscriber = schema.subscriber.c
     row = connection.execute(_standings().where(subscriber.name == name)).first()
+    return Standing(*row) if row else None
+
+
+def standing_by_id(connection: Connection, subscriber_id: int) -> Standing | None:
+    """Load one subscriber's standing by number, as links and envelopes name them."""
+    subscriber = schema.subscriber.c
+    row = connection.execute(_standings().where(subscriber.id == subscriber_id)).first()
     return Standing(*row) if row else None
 
 
@@ -109,7 +117,7 @@ def shown(
     )
     found: defaultdict[int, set[int]] = defaultdict(set)
     for subscriber_id, packed in rows:
-        entries = _unpack(packed)
+        entries = unpack(packed)
         found[subscriber_id].update(e[0] for e in entries if e[2] != Section.NEAREST)
     return found
 
@@ -123,69 +131,174 @@ def has_edition(connection: Connection, subscriber_id: int, local_date: date | N
     return connection.execute(found.limit(1)).first() is not None
 
 
-def save_edition(
-    connection: Connection,
-    *,
-    subscriber_id: int,
-    local_date: date,
-    composed_at: datetime,
-    dump_id: int,
-    considered: int,
-    matched: int,
-    ranked: Sequence[Ranked],
-    cut: int,
-    address: str | None,
-    remarks: str = "",
-) -> int | None:
-    """Freeze an edition and queue its delivery; None where this local date already has one."""
-    try:
-        with connection.begin_nested():
-            edition_id: int = connection.execute(
-                schema.edition.insert().returning(schema.edition.c.id),
-                {
-                    "subscriber_id": subscriber_id,
-                    "local_date": local_date,
-                    "composed_at": composed_at,
-                    "dump_id": dump_id,
-                    "considered": considered,
-                    "matched": matched,
-                    "cut": cut,
-                    "remarks": remarks,
-                    "entries": _pack(ranked),
-                    "reasons": [
-                        [[r.interest, r.term, r.field, r.points] for r in entry.reasons]
-                        for entry in ranked
-                    ],
-                },
-            ).scalar_one()
-    except IntegrityError:
-        return None
-    if address:
-        connection.execute(
-            schema.delivery.insert(),
-            {
-                "edition_id": edition_id,
-                "address": address,
-                "state": DeliveryState.QUEUED,
-                "attempt": 0,
-                "refusals": 0,
-                "changed_at": composed_at,
-                "doubtful": 0,
-            },
-        )
-    return edition_id
+class Draft(NamedTuple):
+    """An edition that is to be frozen."""
+
+    subscriber_id: int
+    local_date: date
+    composed_at: datetime
+    dump_id: int
+    considered: int  #: papers that were new
+    matched: int  #: of these, how many had enough points
+    cut: int  #: points that a paper needed to match
+    remarks: str
+    entries: Sequence[Ranked]
+    address: str | None  #: None: read as a feed, nothing is sent
 
 
-def _pack(entries: Iterable[Ranked]) -> bytes:
-    return b"".join(
-        struct.pack("<2IB", each.paper.id, each.points, _SECTIONS.index(each.section))
-        for each in entries
+def save_editions(connection: Connection, drafts: Sequence[Draft]) -> set[int]:
+    """Freeze editions and queue their deliveries; return the ids of the subscribers whose were saved.
+
+    The others had an edition of that local date already; so has the second of two drafts alike. SQL goes
+    to the driver as it is: through Core each row would cost three times as much.
+    """
+    if not drafts:
+        return set()
+    stored = _stored(connection)
+    ids = _edition_ids(connection, len(drafts))
+    _insert(
+        connection,
+        schema.edition,
+        [
+            (
+                edition_id,
+                each.subscriber_id,
+                stored(schema.edition.c.local_date, each.local_date),
+                stored(schema.edition.c.composed_at, each.composed_at),
+                each.dump_id,
+                each.considered,
+                each.matched,
+                each.cut,
+                each.remarks,
+                pack(each.entries),
+            )
+            for edition_id, each in zip(ids, drafts, strict=True)
+        ],
+        "ON CONFLICT (subscriber_id, local_date) DO NOTHING",
     )
+    edition = schema.edition.c
+    inserted = select(edition.id).where(edition.id.between(ids[0], ids[-1]))
+    kept = set(connection.scalars(inserted))
+    saved = [each for each in zip(ids, drafts, strict=True) if each[0] in kept]
+    _insert(
+        connection,
+        schema.reason,
+        [
+            (edition_id, json.dumps(_reasons(each.entries), ensure_ascii=False))
+            for edition_id, each in saved
+            if any(entry.reasons for entry in each.entries)
+        ],
+    )
+    at = schema.delivery.c.changed_at
+    _insert(
+        connection,
+        schema.delivery,
+        [
+            (edition_id, each.address, "queued", 0, 0, None, None, stored(at, each.composed_at), 0)
+            for edition_id, each in saved
+            if each.address
+        ],
+    )
+    return {each.subscriber_id for _, each in saved}
 
 
-def _unpack(packed: bytes) -> list[tuple[int, int, Section]]:
-    entries = struct.iter_unpack("<2IB", packed)
-    return [(paper_id, points, _SECTIONS[section]) for paper_id, points, section in entries]
+def _stored(connection: Connection) -> Callable[[Column[Any], Any], Any]:
+    """Make what turns a value into what the driver takes; a pass has the same few again and again."""
+
+    @cache
+    def stored(column: Column[Any], value: Any) -> Any:
+        convert = column.type.dialect_impl(connection.dialect).bind_processor(connection.dialect)
+        return convert(value) if convert else value
+
+    return stored
+
+
+def _edition_ids(connection: Connection, count: int) -> Sequence[int]:
+    """Take ids for new editions, ascending; who writes to SQLite is alone while doing so."""
+    if connection.dialect.name == "sqlite":
+        newest = connection.scalar(select(func.max(schema.edition.c.id))) or 0
+        return range(newest + 1, newest + 1 + count)
+    taken = text(
+        "SELECT nextval(pg_get_serial_sequence('edition', 'id')) FROM generate_series(1, :count)"
+    )
+    return sorted(connection.scalars(taken, {"count": count}))
+
+
+def _insert(
+    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], otherwise: str = ""
+) -> None:
+    """Insert rows with the table's first columns, by the driver alone."""
+    if rows:
+        names = [column.name for column in table.columns][: len(rows[0])]
+        mark = "?" if connection.dialect.name == "sqlite" else "%s"
+        values = ", ".join([mark] * len(names))
+        statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) {otherwise}"  # noqa: S608 - names of ours
+        connection.exec_driver_sql(statement, list(rows))
+
+
+def _reasons(entries: Iterable[Ranked]) -> list[list[tuple[Any, ...]]]:
+    return [[(r.interest, r.term, r.field, r.points) for r in each.reasons] for each in entries]
+
+
+_WIDE_IDS, _WIDE_POINTS, _SECTIONED = 1, 2, 4
+
+
+def pack(entries: Sequence[Ranked]) -> bytes:
+    """Pack paper ids, points and sections into 4 bytes an entry, as a rule.
+
+    A byte of flags, the smallest id, the ids above it, the points, and the sections unless all matched;
+    ids and points take 2 bytes each, or 4 where one of them needs it.
+    """
+    ids = [each.paper.id for each in entries]
+    points = [each.points for each in entries]
+    sections = [each.section for each in entries]
+    flags, count = 0, len(ids)
+    base = min(ids, default=0)
+    wide_ids, wide_points, last = "H", "H", ""
+    if ids and max(ids) - base > 0xFFFF:
+        flags, wide_ids = _WIDE_IDS, "I"
+    if points and not 0 <= min(points) <= max(points) <= 0xFFFF:
+        flags, wide_points = flags | _WIDE_POINTS, "i"
+    numbers: list[int] = []
+    if sections.count(Section.MATCH) < count:
+        flags, last = flags | _SECTIONED, f"{count}B"
+        numbers = [_SECTIONS.index(each) for each in sections]
+    layout = f"<BI{count}{wide_ids}{count}{wide_points}{last}"
+    return struct.pack(layout, flags, base, *[each - base for each in ids], *points, *numbers)
+
+
+def unpack(packed: bytes) -> list[tuple[int, int, Section]]:
+    """Paper id, points and section of each entry that was packed; ValueError for what never was."""
+    if len(packed) < 5 or packed[0] > (_WIDE_IDS | _WIDE_POINTS | _SECTIONED):
+        raise ValueError("the list of papers is damaged")
+    flags, base = struct.unpack_from("<BI", packed)
+    ids, points = "I" if flags & _WIDE_IDS else "H", "i" if flags & _WIDE_POINTS else "H"
+    last = "B" if flags & _SECTIONED else ""
+    each = struct.calcsize(f"<{ids}{points}{last}")
+    count, rest = divmod(len(packed) - 5, each)
+    if rest:
+        raise ValueError("the list of papers is damaged")
+    layout = f"<{count}{ids}{count}{points}" + (f"{count}B" if last else "")
+    found = struct.unpack_from(layout, packed, 5)
+    sections = [_SECTIONS[number] for number in found[2 * count :]] or [Section.MATCH] * count
+    return [
+        (base + above, part, section)
+        for above, part, section in zip(
+            found[:count], found[count : 2 * count], sections, strict=True
+        )
+    ]
+
+
+def clear_reasons(connection: Connection, before: datetime, limit: int = 1000) -> int:
+    """Forget why the papers of old editions were chosen, oldest first; return of how many editions."""
+    edition, reason = schema.edition, schema.reason
+    # Editions are numbered as they are composed: the oldest come first, and no more are looked at.
+    oldest = select(reason.c.edition_id).order_by(reason.c.edition_id).limit(limit)
+    old = select(edition.c.id).where(
+        edition.c.id.in_(oldest.scalar_subquery()), edition.c.composed_at < before
+    )
+    gone = connection.execute(reason.delete().where(reason.c.edition_id.in_(old.scalar_subquery())))
+    return gone.rowcount
 
 
 def load_edition(connection: Connection, edition_id: int) -> Edition:
@@ -226,7 +339,7 @@ class Packed(NamedTuple):
 
 def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
     """Load all editions of a subscriber, oldest first, as cheaply as they are stored."""
-    edition, delivery = schema.edition.c, schema.delivery.c
+    edition, delivery, reason = schema.edition.c, schema.delivery.c, schema.reason.c
     rows = connection.execute(
         select(
             edition.id,
@@ -234,28 +347,32 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
             edition.composed_at,
             edition.dump_id,
             edition.cut,
-            edition.reasons.is_not(None),
+            reason.edition_id.is_not(None),
             edition.entries,
             delivery.state,
         )
         .outerjoin_from(schema.edition, schema.delivery, delivery.edition_id == edition.id)
+        .outerjoin(schema.reason, reason.edition_id == edition.id)
         .where(edition.subscriber_id == subscriber_id)
         .order_by(edition.composed_at)
     )
     return [
-        Packed._make((*row[:6], _unpack(row[6]), DeliveryState(row[7]) if row[7] else None))
+        Packed._make((*row[:6], unpack(row[6]), DeliveryState(row[7]) if row[7] else None))
         for row in rows
     ]
 
 
 def _editions() -> Any:
-    return select(schema.edition, schema.subscriber.c.name).join(
-        schema.subscriber, schema.subscriber.c.id == schema.edition.c.subscriber_id
+    edition, subscriber, reason = schema.edition, schema.subscriber, schema.reason
+    return (
+        select(edition, subscriber.c.name, reason.c.reasons)
+        .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
+        .outerjoin(reason, reason.c.edition_id == edition.c.id)
     )
 
 
 def _edition(connection: Connection, row: Row[Any]) -> Edition:
-    chosen = _unpack(row.entries)
+    chosen = unpack(row.entries)
     ids = [paper_id for paper_id, *_ in chosen]
     known = papers.by_id(connection, ids, row.dump_id)
     signals = papers.signals(connection, ids, row.dump_id)
@@ -283,109 +400,3 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
             for (paper_id, points, section), why in zip(chosen, reasons, strict=True)
         ),
     )
-
-
-def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:
-    """Claim queued deliveries, and those whose lease ran out before their message was on its way."""
-    delivery = schema.delivery
-    clock = database_clock(connection)
-    free = select(delivery.c.edition_id).where(
-        (delivery.c.state == DeliveryState.QUEUED)
-        & ((delivery.c.not_before.is_(None)) | (delivery.c.not_before <= now))
-        | (delivery.c.state == DeliveryState.CLAIMED) & (delivery.c.lease_until < clock)
-    )
-    free = free.order_by(delivery.c.edition_id).limit(limit).with_for_update(skip_locked=True)
-    rows = connection.execute(
-        update(delivery)
-        .where(delivery.c.edition_id.in_(free.scalar_subquery()))
-        .values(
-            state=DeliveryState.CLAIMED,
-            lease_until=clock + lease,
-            attempt=delivery.c.attempt + 1,
-            changed_at=now,
-        )
-        .returning(
-            delivery.c.edition_id, delivery.c.address, delivery.c.attempt, delivery.c.refusals
-        )
-    )
-    return sorted(
-        (
-            Delivery(edition_id=row[0], address=row[1], attempt=row[2], refusals=row[3])
-            for row in rows
-        ),
-        key=lambda delivery: delivery.edition_id,
-    )
-
-
-def mark(
-    connection: Connection,
-    delivery: Delivery,
-    state: DeliveryState,
-    now: datetime,
-    *,
-    answer: str | None = None,
-    not_before: datetime | None = None,
-    lease: timedelta | None = None,
-    doubtful: bool = False,
-) -> bool:
-    """Move a claimed delivery on; False where somebody else has taken it since.
-
-    The attempt's number is the fence: another claim would have raised it. ``lease`` renews the claim for
-    as long as the server may take; ``not_before`` says that the server refused it for now.
-    """
-    row = schema.delivery
-    values: dict[str, Any] = {"state": state, "changed_at": now, "not_before": not_before}
-    if answer is not None:
-        values["last_answer"] = answer
-    if lease is not None:
-        values["lease_until"] = database_clock(connection) + lease
-    if not_before is not None:
-        values["refusals"] = row.c.refusals + 1
-    if doubtful:
-        values["doubtful"] = row.c.doubtful + 1
-    marked = connection.execute(
-        update(row)
-        .where(
-            row.c.edition_id == delivery.edition_id,
-            row.c.attempt == delivery.attempt,
-            row.c.state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]),
-        )
-        .values(values)
-    )
-    return marked.rowcount == 1
-
-
-def resolve_doubtful(connection: Connection, now: datetime, state: DeliveryState) -> int:
-    """Settle deliveries whose message was on its way when its lease ran out; return how many.
-
-    The server may or may not have taken it: ``state`` is QUEUED to send the same bytes again, or
-    UNCERTAIN to leave it to the operator. Each is counted as doubtful.
-    """
-    row = schema.delivery
-    settled = connection.execute(
-        update(row)
-        .where(row.c.state == DeliveryState.SENDING, row.c.lease_until < database_clock(connection))
-        .values(state=state, doubtful=row.c.doubtful + 1, changed_at=now)
-    )
-    return settled.rowcount
-
-
-def waiting(connection: Connection) -> list[tuple[str, datetime | None, str | None]]:
-    """List the deliveries that wait for another try: subscriber, not before when, the last answer."""
-    delivery = schema.delivery.c
-    rows = connection.execute(
-        select(schema.subscriber.c.name, delivery.not_before, delivery.last_answer)
-        .join_from(schema.delivery, schema.edition, schema.edition.c.id == delivery.edition_id)
-        .join(schema.subscriber, schema.subscriber.c.id == schema.edition.c.subscriber_id)
-        .where(delivery.state == DeliveryState.QUEUED, delivery.last_answer.is_not(None))
-        .order_by(delivery.not_before)
-    )
-    return [(row[0], row[1], row[2]) for row in rows]
-
-
-def delivery_counts(connection: Connection) -> dict[str, int]:
-    """Count deliveries by state."""
-    rows = connection.execute(
-        select(schema.delivery.c.state, func.count()).group_by(schema.delivery.c.state)
-    )
-    return {row[0]: row[1] for row in rows}

@@ -9,6 +9,11 @@ branch_labels = None
 depends_on = None
 
 
+ledger_date = sa.Date().with_variant(sa.Integer(), "sqlite")
+ledger_time = sa.DateTime(timezone=True).with_variant(sa.Integer(), "sqlite")
+open_deliveries = sa.text("state IN ('queued', 'claimed', 'sending', 'uncertain')")
+
+
 def upgrade() -> None:
     op.create_table(
         "dump",
@@ -47,6 +52,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name="pk_pass"),
     )
     op.create_table(
+        "suppression",
+        sa.Column("address", sa.String(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("suppressed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.PrimaryKeyConstraint("address", name="pk_suppression"),
+    )
+    op.create_table(
         "subscriber",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("name", sa.String(), nullable=False),
@@ -63,15 +76,14 @@ def upgrade() -> None:
         "edition",
         sa.Column("id", sa.Integer(), nullable=False),
         sa.Column("subscriber_id", sa.Integer(), nullable=False),
-        sa.Column("local_date", sa.Date(), nullable=False),
-        sa.Column("composed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("local_date", ledger_date, nullable=False),
+        sa.Column("composed_at", ledger_time, nullable=False),
         sa.Column("dump_id", sa.Integer(), nullable=False),
         sa.Column("considered", sa.Integer(), nullable=False),
         sa.Column("matched", sa.Integer(), nullable=False),
         sa.Column("cut", sa.Integer(), nullable=False),
         sa.Column("remarks", sa.Text(), nullable=False),
         sa.Column("entries", sa.LargeBinary(), nullable=False),
-        sa.Column("reasons", sa.JSON(none_as_null=True), nullable=True),
         sa.ForeignKeyConstraint(["dump_id"], ["dump.id"], name="fk_edition_dump_id_dump"),
         sa.ForeignKeyConstraint(
             ["subscriber_id"], ["subscriber.id"], name="fk_edition_subscriber_id_subscriber"
@@ -80,13 +92,6 @@ def upgrade() -> None:
         sa.UniqueConstraint(
             "subscriber_id", "local_date", name="uq_edition_subscriber_id_local_date"
         ),
-    )
-    op.create_index(
-        "ix_edition_reasons",
-        "edition",
-        ["composed_at"],
-        sqlite_where=sa.text("reasons IS NOT NULL"),
-        postgresql_where=sa.text("reasons IS NOT NULL"),
     )
     op.create_table(
         "interests_version",
@@ -138,15 +143,24 @@ def upgrade() -> None:
         sqlite_with_rowid=False,
     )
     op.create_table(
+        "reason",
+        sa.Column("edition_id", sa.Integer(), autoincrement=False, nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name="fk_reason_edition_id_edition"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", name="pk_reason"),
+    )
+    op.create_table(
         "delivery",
-        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("edition_id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("address", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("attempt", sa.Integer(), nullable=False),
         sa.Column("refusals", sa.Integer(), nullable=False),
-        sa.Column("lease_until", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("not_before", sa.DateTime(timezone=True), nullable=True),
-        sa.Column("changed_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("lease_until", ledger_time, nullable=True),
+        sa.Column("not_before", ledger_time, nullable=True),
+        sa.Column("changed_at", ledger_time, nullable=False),
         sa.Column("doubtful", sa.Integer(), nullable=False),
         sa.Column("last_answer", sa.Text(), nullable=True),
         sa.ForeignKeyConstraint(
@@ -154,8 +168,24 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("edition_id", name="pk_delivery"),
     )
-    op.create_index("ix_delivery_state", "delivery", ["state"])
-
+    op.create_index(
+        "ix_delivery_open",
+        "delivery",
+        ["edition_id"],
+        sqlite_where=open_deliveries,
+        postgresql_where=open_deliveries,
+    )
+    op.create_table(
+        "bounce",
+        sa.Column("edition_id", sa.Integer(), nullable=False),
+        sa.Column("kind", sa.String(), nullable=False),
+        sa.Column("detail", sa.Text(), nullable=False),
+        sa.Column("bounced_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["edition_id"], ["edition.id"], name="fk_bounce_edition_id_edition"
+        ),
+        sa.PrimaryKeyConstraint("edition_id", name="pk_bounce"),
+    )
     op.create_table(
         "paper_key",
         sa.Column("key", sa.BigInteger(), autoincrement=False, nullable=False),

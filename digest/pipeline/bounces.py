@@ -1,0 +1,105 @@
+"""The bounce mailbox → suppressions: who cannot be reached, complained, or asked by mail to leave."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime, timedelta
+
+from digest import render, store, tokens
+from digest.deliver import reports
+from digest.deliver.reports import Report
+from digest.errors import DeliveryError
+from digest.pipeline.leave import unsubscribe_by_mail
+from digest.pipeline.service import Service
+from digest.store import bounces, editions, fetches, suppressions
+from digest.store.fetches import Fetch
+
+_REMEMBERED = timedelta(days=60)  # a report that comes later than this is matched by VERP alone
+_PLACE = "bounces"  # under which the store keeps when the mailbox was read
+
+
+def read_bounces(
+    service: Service, now: datetime, *, at_once: bool = False
+) -> tuple[Counter[str], list[str]]:
+    """Read the bounce mailbox where its time has come; return what was found, and what went wrong.
+
+    Counted are mails: "suppressed", "soft", "nothing", "left", "odd". Reading a mail twice changes nothing.
+    """
+    counts: Counter[str] = Counter()
+    if not service.read_mailbox:
+        return counts, []
+    with store.reading(service.engine) as connection:
+        known = fetches.load(connection, _PLACE)
+    if known and known.not_before > now and not at_once:
+        return counts, []
+    error = None
+
+    def read(content: bytes) -> bool:
+        found = _read(service, content, now)
+        counts[found] += 1
+        return found != "odd"
+
+    try:
+        service.read_mailbox(read)
+    except DeliveryError as trouble:
+        error = str(trouble)
+    next_at = now + service.read_mailbox_every
+    failures = (known.failures if known else 0) + 1 if error else 0
+    with store.writing(service.engine) as connection:
+        fetches.save(connection, Fetch(_PLACE, _PLACE, None, None, now, next_at, failures, error))
+    return counts, [error] if error else []
+
+
+def _read(service: Service, content: bytes, now: datetime) -> str:
+    report = reports.read(content)
+    if report.kind == "odd":
+        return "left" if unsubscribe_by_mail(service, report.subject, now) else "odd"
+    edition_id = _edition(service, content, report, now)
+    if edition_id is None:
+        return "odd"
+    with store.writing(service.engine) as connection:
+        sent = bounces.sent(connection, edition_id)
+        if not sent:
+            return "odd"
+        reason = "bounced"
+        if report.kind == "complaint":
+            reason = "complained"
+            standing = editions.standing_by_id(connection, sent.subscriber_id)
+            if standing and not standing.unsubscribed_at:
+                editions.set_unsubscribed(connection, standing.id, now, None)
+        elif report.kind == "nothing":
+            return "nothing"
+        else:
+            bounces.add(connection, edition_id, report.kind, report.detail, now)
+            limit = service.soft_limit
+            row = bounces.in_a_row(connection, sent.subscriber_id, edition_id, limit)
+            if report.kind == "soft" and row < limit:
+                return "soft"
+        suppressions.add(connection, sent.address, reason, report.detail, now)
+    return "suppressed"
+
+
+def _edition(service: Service, content: bytes, report: Report, now: datetime) -> int | None:
+    """Find the edition a report is about: by its envelope, which nobody can make up, else its Message-ID."""
+    local, _, domain = service.bounces.partition("@")
+    if local:
+        ours = rf"{re.escape(local)}\+([a-z2-7]{{24}})@{re.escape(domain)}"
+        for found in re.finditer(ours.encode(), content, re.IGNORECASE):
+            number = tokens.unseal(service.keys, "bounce", found[1].decode())
+            if number is not None:
+                return number
+    to = report.recipient.lower()
+    names = [
+        name
+        for name, each in service.subscribers.items()
+        if each.email and each.email.lower() == to
+    ]
+    with store.reading(service.engine) as connection:
+        for name in names:
+            address = service.subscribers[name].email
+            frame = service.frame_for(name, address, None)
+            for edition_id, local_date in bounces.dates(connection, name, now - _REMEMBERED):
+                if render.message_id(frame, name, local_date) == report.message_id:
+                    return edition_id
+    return None

@@ -1,0 +1,279 @@
+"""The ledger: what became of each edition that was to go out (docs/decisions/0010-ledger.md).
+
+queued → claimed → sending → sent | failed | suppressed | uncertain
+
+A worker claims many rows at once and has them for as long as its lease lasts, by the database's clock. The
+number of the attempt is the fence: each claim raises it, and every mark names the one it belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import date, datetime, timedelta
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+
+from digest.model import Delivery, DeliveryState
+from digest.store import database_clock, schema
+
+_COUNTED = 1_000_000  # of the newest deliveries: counting those of years would take seconds
+
+_row = schema.delivery.c
+_THIS = and_(
+    _row.edition_id == bindparam("this_edition_id"), _row.attempt == bindparam("this_attempt")
+)
+_HOLD = (
+    update(schema.delivery)
+    .where(_THIS, _row.state == DeliveryState.CLAIMED, _row.lease_until > bindparam("this_moment"))
+    .values(
+        state=bindparam("new_state"),
+        lease_until=bindparam("lease"),
+        changed_at=bindparam("at"),
+    )
+)
+_SETTLE = (
+    update(schema.delivery)
+    .where(_THIS, _row.state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]))
+    .values(
+        state=bindparam("new_state"),
+        lease_until=None,
+        not_before=bindparam("later"),
+        changed_at=bindparam("at"),
+        last_answer=func.coalesce(bindparam("answer"), _row.last_answer),
+        refusals=_row.refusals + bindparam("refused"),
+        doubtful=_row.doubtful + bindparam("doubted"),
+    )
+)
+
+
+class Mark(NamedTuple):
+    """What became of a delivery that was claimed."""
+
+    delivery: Delivery
+    state: DeliveryState
+    answer: str | None = None  #: the server's, or why there is none
+    not_before: datetime | None = None  #: the server refused it for now
+    doubtful: bool = False  #: the server may have taken it
+
+
+def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:
+    """Claim queued deliveries, and those whose lease ran out before their message was on its way."""
+    clock = database_clock(connection)
+    free = (
+        select(_row.edition_id)
+        .where(
+            schema.OPEN,
+            or_(
+                (_row.state == DeliveryState.QUEUED)
+                & (_row.not_before.is_(None) | (_row.not_before <= now)),
+                (_row.state == DeliveryState.CLAIMED) & (_row.lease_until < clock),
+            ),
+        )
+        .order_by(_row.edition_id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+    )
+    rows = connection.execute(
+        update(schema.delivery)
+        .where(_row.edition_id.in_(free.scalar_subquery()))
+        .values(
+            state=DeliveryState.CLAIMED,
+            lease_until=clock + lease,
+            attempt=_row.attempt + 1,
+            changed_at=now,
+        )
+        .returning(_row.edition_id, _row.address, _row.attempt, _row.refusals)
+    )
+    claimed = (
+        Delivery(edition_id=row[0], address=row[1], attempt=row[2], refusals=row[3]) for row in rows
+    )
+    return sorted(claimed, key=lambda delivery: delivery.edition_id)
+
+
+def renew(
+    connection: Connection, claimed: Sequence[Delivery], now: datetime, lease: timedelta
+) -> set[int]:
+    """Prolong the lease on claimed deliveries; return the edition ids of those that are still ours."""
+    return _hold(connection, claimed, DeliveryState.CLAIMED, now, lease)
+
+
+def start(
+    connection: Connection, claimed: Sequence[Delivery], now: datetime, lease: timedelta
+) -> set[int]:
+    """Mark claimed deliveries as on their way; return the edition ids of those that may go.
+
+    Whoever slept through a lease, or was overtaken, may not. The lease is renewed for as long as a
+    server may take to answer.
+    """
+    return _hold(connection, claimed, DeliveryState.SENDING, now, lease)
+
+
+def _hold(
+    connection: Connection,
+    claimed: Sequence[Delivery],
+    state: DeliveryState,
+    now: datetime,
+    lease: timedelta,
+) -> set[int]:
+    if not claimed:
+        return set()
+    clock = database_clock(connection)
+    shared = {"new_state": state, "this_moment": clock, "lease": clock + lease, "at": now}
+    held = connection.execute(_HOLD, [_key(each) | shared for each in claimed])
+    if held.rowcount == len(claimed):
+        return {each.edition_id for each in claimed}
+    attempts = {each.edition_id: each.attempt for each in claimed}
+    rows = connection.execute(
+        select(_row.edition_id, _row.attempt).where(
+            _row.edition_id.in_(attempts), _row.state == state, _row.lease_until > clock
+        )
+    )
+    return {row[0] for row in rows if row[1] == attempts[row[0]]}
+
+
+def settle(connection: Connection, marks: Sequence[Mark], now: datetime) -> int:
+    """Record what became of claimed deliveries; return how many were still ours."""
+    if not marks:
+        return 0
+    settled = connection.execute(
+        _SETTLE,
+        [
+            _key(each.delivery)
+            | {
+                "new_state": each.state,
+                "later": each.not_before,
+                "at": now,
+                "answer": each.answer,
+                "refused": int(each.not_before is not None),
+                "doubted": int(each.doubtful),
+            }
+            for each in marks
+        ],
+    )
+    return settled.rowcount
+
+
+def _key(delivery: Delivery) -> dict[str, Any]:
+    return {"this_edition_id": delivery.edition_id, "this_attempt": delivery.attempt}
+
+
+def suppress(connection: Connection, refused: Sequence[Delivery], now: datetime) -> None:
+    """End deliveries that were put off after the server said that there is no such address."""
+    if refused:
+        connection.execute(
+            update(schema.delivery)
+            .where(_THIS, _row.state == DeliveryState.QUEUED)
+            .values(state=DeliveryState.SUPPRESSED, not_before=None, changed_at=now),
+            [_key(each) for each in refused],
+        )
+
+
+def resolve_doubtful(connection: Connection, now: datetime, state: DeliveryState) -> int:
+    """Settle deliveries whose message was on its way when its lease ran out; return how many.
+
+    The server may or may not have taken it: ``state`` is QUEUED to send the same bytes again, or
+    UNCERTAIN to leave it to the operator. Each is counted as doubtful.
+    """
+    settled = connection.execute(
+        update(schema.delivery)
+        .where(
+            schema.OPEN,
+            _row.state == DeliveryState.SENDING,
+            _row.lease_until < database_clock(connection),
+        )
+        .values(state=state, lease_until=None, doubtful=_row.doubtful + 1, changed_at=now)
+    )
+    return settled.rowcount
+
+
+def decide(
+    connection: Connection, state: DeliveryState, now: datetime, editions: Iterable[int] | None
+) -> list[int]:
+    """Settle uncertain deliveries as the operator says; all of them for None. Return of which editions."""
+    chosen = update(schema.delivery).where(schema.OPEN, _row.state == DeliveryState.UNCERTAIN)
+    if editions is not None:
+        chosen = chosen.where(_row.edition_id.in_(list(editions)))
+    rows = connection.execute(
+        chosen.values(state=state, not_before=None, changed_at=now).returning(_row.edition_id)
+    )
+    return sorted(row[0] for row in rows)
+
+
+class Line(NamedTuple):
+    """One delivery, as the operator sees it."""
+
+    edition_id: int
+    subscriber: str
+    local_date: date
+    address: str
+    state: DeliveryState
+    changed_at: datetime
+    attempt: int  #: how often it was claimed
+    doubtful: int  #: how often nobody could say whether the server took it
+    not_before: datetime | None
+    last_answer: str | None
+
+
+def lines(
+    connection: Connection,
+    *,
+    state: DeliveryState | None = None,
+    subscriber: str | None = None,
+    limit: int | None = None,
+) -> list[Line]:
+    """List deliveries, newest first: all, or those in a state, or a subscriber's."""
+    edition, person = schema.edition.c, schema.subscriber.c
+    found = (
+        select(
+            _row.edition_id,
+            person.name,
+            edition.local_date,
+            *(_row[name] for name in Line._fields[3:]),
+        )
+        .join_from(schema.delivery, schema.edition, edition.id == _row.edition_id)
+        .join(schema.subscriber, person.id == edition.subscriber_id)
+        .order_by(_row.edition_id.desc())
+        .limit(limit)
+    )
+    if state:
+        found = found.where(_row.state == state)
+    if state in _OPEN_STATES:
+        found = found.where(schema.OPEN)
+    if subscriber:
+        found = found.where(person.name == subscriber)
+    rows = connection.execute(found).all()
+    return [Line._make(row)._replace(state=DeliveryState(row.state)) for row in rows]
+
+
+_OPEN_STATES = (
+    DeliveryState.QUEUED,
+    DeliveryState.CLAIMED,
+    DeliveryState.SENDING,
+    DeliveryState.UNCERTAIN,
+)
+
+
+def waiting(connection: Connection) -> list[tuple[str, datetime | None, str | None]]:
+    """List the deliveries that wait for another try: subscriber, not before when, the last answer."""
+    edition, person = schema.edition.c, schema.subscriber.c
+    rows = connection.execute(
+        select(person.name, _row.not_before, _row.last_answer)
+        .join_from(schema.delivery, schema.edition, edition.id == _row.edition_id)
+        .join(schema.subscriber, person.id == edition.subscriber_id)
+        .where(schema.OPEN, _row.state == DeliveryState.QUEUED, _row.last_answer.is_not(None))
+        .order_by(_row.not_before)
+        .limit(20)
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def delivery_counts(connection: Connection) -> dict[str, int]:
+    """Count deliveries by state, of the newest million."""
+    newest = select(func.max(_row.edition_id)).scalar_subquery()
+    rows = connection.execute(
+        select(_row.state, func.count())
+        .where(_row.edition_id > newest - _COUNTED)
+        .group_by(_row.state)
+    )
+    return {row[0]: row[1] for row in rows}

@@ -1,0 +1,223 @@
+"""Leaving: by link, by one click, by mail; and what those who left no longer get."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from email import message_from_bytes, policy
+from pathlib import Path
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from digest import pipeline, store, tokens
+from digest.model import DeliveryState
+from digest.render import pages
+from digest.store import editions, suppressions
+from digest.web import Site, serving
+from tests.conftest import NOW, ROOT
+from tests.one_reader import KEYS, compose, installation
+
+
+@pytest.fixture
+def service(engine: store.Engine, tmp_path: Path) -> pipeline.Service:
+    """Open an installation whose mails go into a folder."""
+    return installation(engine, tmp_path)
+
+
+@pytest.fixture
+def browser(service: pipeline.Service) -> Iterator[httpx.Client]:
+    """Ask the web application as a mail program or a browser does."""
+    shown = pages.load([ROOT / "templates"], "Daily papers")
+    with (
+        serving(lambda: Site(service, shown), "127.0.0.1", 0) as port,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser,
+    ):
+        yield browser
+
+
+def link(service: pipeline.Service) -> str:
+    """Give the path of the unsubscribe link in a mail to `me`."""
+    with store.reading(service.engine) as connection:
+        standing = editions.standing(connection, "me")
+    frame = service.frame_for("me", "me@example.org", standing)
+    return frame.unsubscribe_url.removeprefix("https://papers.example.org")
+
+
+def left(service: pipeline.Service) -> bool:
+    with store.reading(service.engine) as connection:
+        standing = editions.standing(connection, "me")
+    return bool(standing and standing.unsubscribed_at)
+
+
+def test_a_mail_offers_one_click_and_mail_to_leave(
+    service: pipeline.Service, tmp_path: Path
+) -> None:
+    compose(service)
+    pipeline.deliver(service, NOW)
+    [path] = (tmp_path / "outbox").glob("*.eml")
+    raw = path.read_bytes()
+    mail = message_from_bytes(raw, policy=policy.default)
+
+    assert b"\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n" in raw
+    assert re.search(
+        rb"\r\nList-Unsubscribe: <https://papers\.example\.org/unsubscribe/\d+/[\w-]{22}>,\r\n"
+        rb" <mailto:papers@example\.org\?subject=unsubscribe%20me%20[\w-]{22}>\r\n",
+        raw,
+    )
+    html = mail.get_body(("html",))
+    assert html is not None
+    assert f"https://papers.example.org{link(service)}" in html.get_content()
+
+
+def test_one_click_lets_go_and_what_was_queued_is_not_sent(
+    service: pipeline.Service, browser: httpx.Client, tmp_path: Path
+) -> None:
+    compose(service)
+    answer = browser.post(link(service), data={"List-Unsubscribe": "One-Click"})
+    counts, _ = pipeline.deliver(service, NOW)
+
+    assert 200 == answer.status_code
+    assert "You are unsubscribed" in answer.text
+    assert "set-cookie" not in answer.headers
+    assert "me@example.org" not in answer.text
+    assert {DeliveryState.SUPPRESSED: 1} == dict(counts)
+    assert not (tmp_path / "outbox").exists()
+
+
+@pytest.mark.parametrize(
+    "body", [{"data": {"a": "b"}}, {"files": {"List-Unsubscribe": b"One-Click"}}, {}]
+)
+def test_any_form_of_post_lets_go_and_a_second_one_is_as_good(
+    body: dict[str, object], service: pipeline.Service, browser: httpx.Client
+) -> None:
+    pipeline.register(service, NOW)
+    answers = [browser.post(link(service), **body).status_code for _ in range(2)]  # type: ignore[arg-type]
+
+    assert [200, 200] == answers
+    assert left(service)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "PUT", "DELETE"])
+def test_no_method_but_post_changes_anything(
+    method: str, service: pipeline.Service, browser: httpx.Client
+) -> None:
+    pipeline.register(service, NOW)
+    answer = browser.request(method, link(service))
+
+    assert not left(service)
+    assert ("<form" in answer.text) is (method == "GET")
+    assert answer.status_code == (200 if method in ("GET", "HEAD") else 405)
+    if answer.status_code == 405:
+        assert {"GET", "HEAD", "POST"} == {*answer.headers["allow"].split(", ")}
+
+
+def test_a_wrong_link_says_nothing_about_anybody(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    compose(service)
+    right = link(service)
+    nobody = f"/unsubscribe/999/{'a' * 22}"
+    wrong = [right[:-1], f"{right[:-1]}{'A' if right[-1] != 'A' else 'B'}", nobody]
+    wrong += [f"/unsubscribe/{10**30}/{'a' * 22}", f"{right}%E2%82%AC"]
+    answers = [browser.post(path) for path in wrong]
+
+    assert {404} == {each.status_code for each in answers}
+    assert 1 == len({each.text for each in answers})
+    assert 1 == len({browser.get(path).text for path in (right, nobody)})
+    assert not left(service)
+
+
+def test_a_link_of_an_older_key_works_and_one_that_was_revoked_does_not(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    compose(service)
+    old = link(replace(service, keys=KEYS[1:]))
+    number = int(old.split("/")[2])
+    revoked = tokens.token(KEYS, "unsubscribe", number, 0)
+    other = tokens.token(KEYS, "feed", number, 1)
+
+    assert 404 == browser.post(f"/unsubscribe/{number}/{revoked}").status_code
+    assert 404 == browser.post(f"/unsubscribe/{number}/{other}").status_code
+    assert 200 == browser.post(old).status_code
+
+
+def test_every_answer_forbids_scripts_and_foreign_assets(browser: httpx.Client) -> None:
+    for path in ("/unsubscribe/1/a", "/nothing", "/healthz"):
+        headers = browser.get(path).headers
+        assert "default-src 'none'" in headers["content-security-policy"]
+        assert ("no-referrer", "nosniff") == (
+            headers["referrer-policy"],
+            headers["x-content-type-options"],
+        )
+
+
+def test_a_database_that_fails_is_a_page_without_details(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    with store.writing(service.engine) as connection:
+        connection.exec_driver_sql("ALTER TABLE subscriber RENAME TO lost")
+    answer = browser.post(f"/unsubscribe/1/{'a' * 22}")
+
+    assert 503 == answer.status_code
+    assert "try again" in answer.text
+    assert "lost" not in answer.text
+
+
+def test_published_files_are_served_and_not_twice(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    pipeline.run_pass(service, NOW)
+    first = browser.get("/feeds/stream.xml")
+    again = browser.get("/feeds/stream.xml", headers={"If-None-Match": first.headers["etag"]})
+
+    assert (200, 304) == (first.status_code, again.status_code)
+    assert first.content == (service.output / "feeds/stream.xml").read_bytes()
+    assert {404} == {
+        browser.get(path).status_code for path in ("/feeds/", "/../public", "/feeds/no")
+    }
+
+
+def test_the_application_answers_on_a_socket_until_it_is_ended(service: pipeline.Service) -> None:
+    shown = pages.load([ROOT / "templates"], "Daily papers")
+    with serving(lambda: Site(service, shown), "127.0.0.1", 0) as port:
+        assert "ok\n" == httpx.get(f"http://127.0.0.1:{port}/healthz").text
+        assert "server" not in httpx.get(f"http://127.0.0.1:{port}/no").headers
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(f"http://127.0.0.1:{port}/healthz")
+
+
+def test_a_suppressed_address_gets_nothing_in_whatever_case(
+    service: pipeline.Service, tmp_path: Path
+) -> None:
+    compose(service)
+    with store.writing(service.engine) as connection:
+        suppressions.add(connection, "Me@Example.org", "asked", "by phone", NOW)
+        suppressions.add(connection, "me@example.org", "bounced", "later", NOW)
+    counts, _ = pipeline.deliver(service, NOW)
+    with store.writing(service.engine) as connection:
+        kept = suppressions.get(connection, "me@example.org")
+        removed = [suppressions.remove(connection, "ME@example.org") for _ in range(2)]
+
+    assert {DeliveryState.SUPPRESSED: 1} == dict(counts)
+    assert kept == suppressions.Suppression("me@example.org", "asked", "by phone", NOW)
+    assert [True, False] == removed
+
+
+@given(st.integers(0, 2**40 - 1), st.sampled_from(KEYS))
+def test_a_sealed_number_opens_with_its_key_in_any_case(number: int, key: bytes) -> None:
+    sealed = tokens.seal([key], "bounce", number)
+
+    assert re.fullmatch("[a-z2-7]{24}", sealed)
+    assert number == tokens.unseal(KEYS, "bounce", sealed.upper())
+    assert tokens.unseal(KEYS, "other", sealed) is None
+    assert tokens.unseal([b"another"], "bounce", sealed) is None
+
+
+@given(st.text(max_size=30))
+def test_nothing_else_opens(text: str) -> None:
+    assert tokens.unseal(KEYS, "bounce", text) is None
+    assert not tokens.verify(KEYS, "unsubscribe", 1, 1, text)
