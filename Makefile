@@ -55,6 +55,9 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 bench-render: $(VENV)/.dev ## measure a mail against inlining each one by itself
 	$(BIN)/python -m bench.render
 
+bench-ranking: $(VENV)/.dev ## how good the ranking is, beside others; with every constant chosen anew
+	$(BIN)/python -m bench.ranking --choose
+
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
 
@@ -75,4 +78,4 @@ gallery: $(BIN)/digest tools ## make and picture every shape of a mail in var/ga
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench bench-render soak chaos picture clean
+.PHONY: help setup demo test check bench bench-ranking bench-render soak chaos picture clean

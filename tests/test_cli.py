@@ -385,9 +385,11 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     ).stdout
 
-    for (
-        command
-    ) in "init check ingest rank preview run serve schedule status explain db subscribers".split():
+    commands = (
+        "init check ingest rank preview run serve schedule status explain db subscribers"
+        " try more less suggest"
+    )
+    for command in commands.split():
         assert re.search(rf"^  {command} ", shown, re.MULTILINE)
     for heavy in ("sqlalchemy", "numpy", "jinja2", "premailer", "pydantic", "alembic", "rich"):
         assert f"'{heavy}'" not in shown

@@ -93,6 +93,7 @@ class Context:
                 wait_for_sources=config.schedule.wait_for_sources,
                 lookback=config.editions.lookback,
                 first_lookback=config.editions.first_lookback,
+                keep_reasons=config.editions.keep_reasons,
                 when_uncertain=DeliveryState.QUEUED
                 if config.mail.when_uncertain == "resend"
                 else DeliveryState.UNCERTAIN,

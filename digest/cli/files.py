@@ -1,4 +1,4 @@
-"""Commands about papers: ingest, rank, explain."""
+"""Commands about papers: ingest, rank."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from digest.cli.context import NOW, Context, day, subscriber
+from digest.cli.context import Context, day
 from digest.errors import ConfigError, DigestError
 
 if TYPE_CHECKING:
@@ -154,44 +154,7 @@ def _read(paths: tuple[str, ...], captured_on: date | None) -> list[Paper]:
     return list(identity.diff(described, {}).papers.values())
 
 
-@click.command()
-@click.argument("name", metavar="SUBSCRIBER")
-@click.argument("paper", metavar="PAPER")
-@click.option("--json", "as_json", is_flag=True, help="Print the account as JSON.")
-@NOW
-@click.pass_obj
-def explain(context: Context, name: str, paper: str, as_json: bool, now: datetime | None) -> None:
-    """Say why a subscriber got a paper, or why not.
-
-    PAPER is an id, an arXiv id, or the start of a title that names one paper.
-
-    \b
-    Examples:
-      digest explain me "MoE++"
-      digest explain me 2410.07348 --json
-    """
-    from digest import pipeline
-
-    with context.service() as service:
-        person = subscriber(service, name)
-        account = pipeline.explain(service, person, paper, now or datetime.now(UTC))
-    if as_json:
-        told = {"subscriber": person.name, "paper": account.paper.title, "verdict": account.verdict}
-        reasons = [_reason_json(reason) for reason in account.reasons]
-        click.echo(
-            json.dumps(told | {"score": decimal(account.points), "reasons": reasons}, indent=2)
-        )
-        return
-    click.echo(account.paper.title)
-    click.echo(account.verdict)
-    for reason in account.reasons:
-        where = f" in the {reason.field}" if reason.field else ""
-        click.echo(f"{decimal(reason.points):8.3f}  {reason.interest or ''}: {reason.term}{where}")
-    if account.reasons:
-        click.echo(f"{decimal(account.points):8.3f}  in all")
-
-
-COMMANDS = (ingest, rank, explain)
+COMMANDS = (ingest, rank)
 
 
 def why(reasons: tuple[Reason, ...]) -> str:
@@ -212,11 +175,11 @@ def _ranked_json(number: int, ranked: Ranked) -> dict[str, Any]:
         "rank": number,
         "title": ranked.paper.title,
         "score": decimal(ranked.points),
-        "reasons": [_reason_json(reason) for reason in ranked.reasons],
+        "reasons": [reason_json(reason) for reason in ranked.reasons],
     }
 
 
-def _reason_json(reason: Reason) -> dict[str, Any]:
+def reason_json(reason: Reason) -> dict[str, Any]:
     return {
         "interest": reason.interest,
         "term": reason.term,

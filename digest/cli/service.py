@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING
 import click
 
 from digest.cli.context import NOW, Context, data, subscriber, template_folders, write_metrics
-from digest.errors import ConfigError, DigestError
+from digest.errors import ConfigError, DigestError, StoreError
 
 if TYPE_CHECKING:
     from rich.table import Table
 
     from digest.pipeline import Outcome, Service, Status
+    from digest.settings import Config
 
 
 @click.command()
@@ -77,7 +78,34 @@ def check(context: Context) -> None:
         click.echo(f"  nobody subscribes yet: add a [[subscriber]] to {config.service.interests}")
     sources = [source.name for source in config.sources if source.enabled]
     click.echo(f"  sources: {', '.join(sources) or 'none: no paper can come'}")
+    _tell_unmatched(config)
     click.echo("Next: digest preview")
+
+
+def _tell_unmatched(config: Config) -> None:
+    """Name the interests that match no stored paper, where there is a store already."""
+    from digest import pipeline, store
+
+    scheme, mark, file = config.service.database.partition("sqlite:///")
+    if mark and not Path(file).exists():
+        return
+    engine = store.connect(scheme + mark + file)
+    try:
+        with store.reading(engine) as connection:
+            current = store.version(connection) == store.VERSION
+        since = datetime.now(UTC) - config.editions.lookback
+        for line in pipeline.unmatched(engine, config.subscribers, since) if current else ():
+            click.echo(f"  {nothing_for(*line)}", err=True)
+    except StoreError as error:  # the configuration is right all the same
+        click.echo(f"  {error}", err=True)
+    finally:
+        engine.dispose()
+
+
+def nothing_for(name: str, interest: str, count: int) -> str:
+    """Say that an interest matches nothing."""
+    of = f"none of the papers in the store ({count})"
+    return f'{name}: "{interest}" matches {of}; digest try says more'
 
 
 @click.command()
@@ -120,6 +148,9 @@ def preview(
         read = pipeline.ingest_sources(replace(service, sources=tuple(asked)), datetime.now(UTC))
         message = pipeline.preview(service, person, now or datetime.now(UTC))
         _tell_failing(service, [each.error for each in read if each.error])
+        since = (now or datetime.now(UTC)) - service.lookback
+        for line in pipeline.unmatched(service.engine, [person], since):
+            click.echo(nothing_for(*line), err=True)
     if out is None:
         click.echo(message.html if html else message.text)
         return

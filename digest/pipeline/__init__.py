@@ -14,22 +14,26 @@ from typing import Any
 from digest import store
 from digest.model import DeliveryState
 from digest.pipeline.account import (
-    Account,
     Coming,
     Status,
     coming,
-    explain,
+    find_paper,
+    mark,
     set_unsubscribed,
     status,
 )
 from digest.pipeline.bounces import read_bounces
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
+from digest.pipeline.explain import Account, explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.leave import unsubscribe
 from digest.pipeline.ping import ping
 from digest.pipeline.publish import feed_list, publish
+from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
+from digest.pipeline.suggest import Proposal, suggest
+from digest.pipeline.trial import Trial, try_interests, unmatched
 from digest.store import passes
 
 __all__ = [
@@ -37,16 +41,20 @@ __all__ = [
     "Coming",
     "Ingested",
     "Outcome",
+    "Proposal",
     "Service",
     "Status",
+    "Trial",
     "coming",
     "compose",
     "deliver",
     "explain",
     "feed_list",
+    "find_paper",
     "ingest",
     "ingest_file",
     "ingest_sources",
+    "mark",
     "ping",
     "preview",
     "publish",
@@ -56,7 +64,10 @@ __all__ = [
     "run_pass",
     "set_unsubscribed",
     "status",
+    "suggest",
     "try_files",
+    "try_interests",
+    "unmatched",
     "unsubscribe",
 ]
 
@@ -119,6 +130,8 @@ def run_pass(
     started_at = datetime.now(UTC)
     if first:
         register(service, now)
+        record_interests(service, now)
+    forget(service, now)
     read = ingest_sources(service, now)
     dumps = sum(not each.error for each in read)
     composed = compose(service, now, everyone=everyone, stopping=stopping)

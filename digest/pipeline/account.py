@@ -1,4 +1,4 @@
-"""What happened and why: the account of one paper for one subscriber, and of the whole service."""
+"""The service on one screen, what is to come, and what subscribers told it themselves."""
 
 from __future__ import annotations
 
@@ -9,83 +9,17 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from digest import edition as rules
-from digest import rank, store
-from digest.errors import DigestError
-from digest.model import Paper, Ranked, Reason, Subscriber
-from digest.pipeline.compose import new_papers, register
+from digest import store
+from digest.model import Paper
+from digest.pipeline.compose import register
+from digest.pipeline.explain import one
 from digest.pipeline.service import Service
-from digest.store import deliveries, editions, fetches, papers
+from digest.store import accounts, deliveries, editions, fetches, papers
 from digest.store.fetches import Fetch
 from digest.store.papers import DumpRow
 from digest.store.passes import PassRow, recent_passes
 
 _PASSES_SHOWN = 3
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """Why a subscriber got a paper, or the one reason why not."""
-
-    paper: Paper
-    verdict: str
-    points: int = 0
-    reasons: tuple[Reason, ...] = ()
-
-
-def explain(service: Service, subscriber: Subscriber, name: str, now: datetime) -> Account:
-    """Account for one paper, named by id, arXiv id or the start of its title."""
-    with store.reading(service.engine) as connection:
-        paper = _one(papers.find(connection, name), name)
-        standing = editions.standing(connection, subscriber.name)
-        history = editions.recent_editions(connection, standing.id) if standing else []
-        recent = papers.seen_since(connection, now - service.lookback)
-        new = new_papers(service, connection, standing, recent, now)
-    for edition in history:
-        for number, entry in enumerate(edition.entries, 1):
-            if entry.paper.id == paper.id:
-                verdict = f"in the edition of {edition.local_date}, number {number} of {len(edition.entries)}"
-                return Account(
-                    paper=paper, verdict=verdict, points=entry.points, reasons=entry.reasons
-                )
-    if paper.id not in {each.id for each in new}:
-        seen = f"{paper.first_seen_at:%Y-%m-%d}"
-        return Account(paper=paper, verdict=f"not chosen: first seen on {seen}, too long ago")
-    corpus = rank.fit(recent)
-    ranked = rank.rank(corpus, subscriber.interests, new)
-    chosen = rules.choose(subscriber, len(new), ranked)
-    for number, each in enumerate(ranked, 1):
-        if each.paper.id == paper.id:
-            verdict = _verdict(subscriber, chosen, each, number)
-            return Account(paper=paper, verdict=verdict, points=each.points, reasons=each.reasons)
-    vetoes = rank.vetoes(corpus, subscriber.interests, paper)
-    if vetoes:
-        interest, word = vetoes[0]
-        return Account(paper=paper, verdict=f'not chosen: {interest} excludes "{word}"')
-    return Account(paper=paper, verdict="not chosen: nothing in it matches")
-
-
-def _one(found: list[Paper], name: str) -> Paper:
-    if not found:
-        raise DigestError(
-            f'no paper is called "{name}"; give an id, an arXiv id or how its title begins'
-        )
-    if len(found) > 1:
-        titles = "".join(f"\n  {paper.id}  {paper.title}" for paper in found[:8])
-        raise DigestError(f'"{name}" names more than one paper; give the id:{titles}')
-    return found[0]
-
-
-def _verdict(subscriber: Subscriber, chosen: rules.Chosen, ranked: Ranked, number: int) -> str:
-    if ranked.paper.id in {entry.paper.id for entry in chosen.entries}:
-        return f"not yet sent: the next edition would have it, as number {number} by points"
-    if ranked.points < subscriber.min_points:
-        short = (subscriber.min_points - ranked.points) / 1000
-        return f"not chosen: {short:.3f} points below min_points"
-    places = subscriber.max_papers
-    if number > places:
-        return f"not chosen so far: number {number} by points, and max_papers is {places}"
-    share = f"{rules.main_interest(ranked)} has its equal share of the {places} places already"
-    return f"not chosen so far: number {number} by points, but {share}; it stays for later editions"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,6 +92,26 @@ def set_unsubscribed(
         editions.set_unsubscribed(
             connection, standing.id, unsubscribed_at, None if unsubscribed_at else due_at
         )
+
+
+def find_paper(service: Service, name: str) -> Paper:
+    """Find the one stored paper that an id, an arXiv id or the start of a title names; raises DigestError."""
+    with store.reading(service.engine) as connection:
+        return one(papers.find(connection, name), name)
+
+
+def mark(
+    service: Service, name: str, paper_id: int, verdict: accounts.Verdict, now: datetime
+) -> None:
+    """Record that a subscriber wants more, or less, of what a paper is about; the latest word counts."""
+    with store.reading(service.engine) as connection:
+        standing = editions.standing(connection, name)
+    if not standing:
+        register(service, now)
+    with store.writing(service.engine) as connection:
+        standing = editions.standing(connection, name)
+        assert standing  # registered by now
+        accounts.put_mark(connection, standing.id, paper_id, verdict, now)
 
 
 class Coming(NamedTuple):

@@ -61,6 +61,7 @@ class Service:
     when_uncertain: DeliveryState  #: QUEUED to send again, UNCERTAIN to hold
     open_sender: Callable[[], AbstractContextManager[Sender]]
     open_client: Callable[[], AbstractContextManager[Client]]
+    keep_reasons: timedelta = timedelta(days=90)
     web: bool = False  #: whether the web application runs
     bounces: str = ""  #: the address of the bounce mailbox; "" for none
     sign: Callable[[bytes], bytes] = bytes  #: adds DKIM signatures, where they are ours to add

@@ -333,6 +333,7 @@ class EditionsTable(Table):
 
     lookback: Duration = timedelta(days=30)
     first_lookback: Duration = timedelta(days=7)
+    keep_reasons: Duration = timedelta(days=90)
 
 
 class SourceTable(Table):

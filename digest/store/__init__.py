@@ -46,6 +46,7 @@ __all__ = [
     "require_current",
     "upgrade",
     "upsert",
+    "version",
     "writing",
 ]
 

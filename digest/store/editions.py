@@ -319,6 +319,49 @@ def recent_editions(
     return [_edition(connection, row) for row in rows]
 
 
+class Packed(NamedTuple):
+    """An edition without the papers' texts, and what came of its delivery."""
+
+    id: int
+    local_date: date
+    composed_at: datetime
+    dump_id: int
+    cut: int
+    has_reasons: bool
+    entries: list[tuple[int, int, Section]]  #: paper id, points, section
+    delivery: DeliveryState | None
+
+    def place(self, paper_id: int) -> int | None:
+        """Tell the rank of a paper that the edition showed; a nearest miss was not shown."""
+        shown = [one for one, _, section in self.entries if section != Section.NEAREST]
+        return shown.index(paper_id) + 1 if paper_id in shown else None
+
+
+def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
+    """Load all editions of a subscriber, oldest first, as cheaply as they are stored."""
+    edition, delivery, reason = schema.edition.c, schema.delivery.c, schema.reason.c
+    rows = connection.execute(
+        select(
+            edition.id,
+            edition.local_date,
+            edition.composed_at,
+            edition.dump_id,
+            edition.cut,
+            reason.edition_id.is_not(None),
+            edition.entries,
+            delivery.state,
+        )
+        .outerjoin_from(schema.edition, schema.delivery, delivery.edition_id == edition.id)
+        .outerjoin(schema.reason, reason.edition_id == edition.id)
+        .where(edition.subscriber_id == subscriber_id)
+        .order_by(edition.composed_at)
+    )
+    return [
+        Packed._make((*row[:6], unpack(row[6]), DeliveryState(row[7]) if row[7] else None))
+        for row in rows
+    ]
+
+
 def _editions() -> Any:
     edition, subscriber, reason = schema.edition, schema.subscriber, schema.reason
     return (

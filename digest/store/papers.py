@@ -253,19 +253,34 @@ def by_id(
     return papers
 
 
-def seen_since(connection: Connection, since: datetime, limit: int | None = None) -> list[Paper]:
-    """List the papers first seen since then, the newest first; papers of one dump keep its order."""
+def seen_since(
+    connection: Connection,
+    since: datetime,
+    limit: int | None = None,
+    as_of_dump: int | None = None,
+) -> list[Paper]:
+    """List the papers first seen since then, the newest first; papers of one dump keep its order.
+
+    With ``as_of_dump``, those that came with this dump or before it, as they were known then.
+    """
     chosen = (
         select(schema.paper.c.id)
         .where(schema.paper.c.first_seen_at >= since)
         .order_by(schema.paper.c.first_dump_id.desc(), schema.paper.c.id)
         .limit(limit)
     )
+    if as_of_dump is not None:
+        chosen = chosen.where(schema.paper.c.first_dump_id <= as_of_dump)
     rows = connection.execute(
-        _described(schema.revision.c.paper_id.in_(chosen.subquery().select()))
+        _described(schema.revision.c.paper_id.in_(chosen.subquery().select()), as_of_dump)
     )
     papers = sorted(map(_paper, rows), key=lambda paper: paper.id)
     return sorted(papers, key=lambda paper: paper.first_seen_at or _NEVER_SEEN, reverse=True)
+
+
+def newest_dump_at(connection: Connection, at: datetime) -> int:
+    """Name the newest dump that had been read at a moment, 0 where there was none."""
+    return connection.scalar(select(func.max(_DUMP.id)).where(_DUMP.ingested_at <= at)) or 0
 
 
 def find(connection: Connection, name: str) -> list[Paper]:

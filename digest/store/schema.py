@@ -200,6 +200,28 @@ subscriber = Table(
     Column("unsubscribed_at", UTCDateTime),
 )
 
+# What a subscriber asked for, since when: why a paper was not chosen is worked out from it again.
+interests_version = Table(
+    "interests_version",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("since", UTCDateTime, primary_key=True),
+    Column("hash", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),  # JSON, deflated
+    sqlite_with_rowid=False,
+)
+
+# What a subscriber said of a paper, last: "more" or "less" of its kind.
+mark = Table(
+    "mark",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("paper_id", ForeignKey("paper.id"), primary_key=True),
+    Column("verdict", String, nullable=False),
+    Column("marked_at", UTCDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # One row for each subscriber and day, for years: every byte counts (docs/decisions/0010-ledger.md).
 edition = Table(
     "edition",

@@ -94,6 +94,20 @@ def upgrade() -> None:
         ),
     )
     op.create_table(
+        "interests_version",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("since", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("hash", sa.String(length=32), nullable=False),
+        sa.Column("body", sa.LargeBinary(), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"],
+            ["subscriber.id"],
+            name="fk_interests_version_subscriber_id_subscriber",
+        ),
+        sa.PrimaryKeyConstraint("subscriber_id", "since", name="pk_interests_version"),
+        sqlite_with_rowid=False,
+    )
+    op.create_table(
         "paper",
         sa.Column("id", sa.Integer(), autoincrement=False, nullable=False),
         sa.Column("uid", sa.String(length=20), nullable=False),
@@ -114,6 +128,19 @@ def upgrade() -> None:
         sa.Column("excerpt", sa.Text(), nullable=False),
         sa.ForeignKeyConstraint(["dump_id"], ["dump.id"], name="fk_rejection_dump_id_dump"),
         sa.PrimaryKeyConstraint("dump_id", "position", name="pk_rejection"),
+    )
+    op.create_table(
+        "mark",
+        sa.Column("subscriber_id", sa.Integer(), nullable=False),
+        sa.Column("paper_id", sa.Integer(), nullable=False),
+        sa.Column("verdict", sa.String(), nullable=False),
+        sa.Column("marked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["subscriber_id"], ["subscriber.id"], name="fk_mark_subscriber_id_subscriber"
+        ),
+        sa.ForeignKeyConstraint(["paper_id"], ["paper.id"], name="fk_mark_paper_id_paper"),
+        sa.PrimaryKeyConstraint("subscriber_id", "paper_id", name="pk_mark"),
+        sqlite_with_rowid=False,
     )
     op.create_table(
         "reason",
