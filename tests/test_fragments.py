@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from digest import render
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
-from digest.render import mime, templates, view
+from digest.render import mime, templates
 from digest.render.fragments import Bodies, Press
+from digest.render.frame import Layout, cleaned
 from tests.test_render import (
     FRAME,
     HUGE,
@@ -79,7 +80,7 @@ def said(made: Bodies) -> tuple[str, str, str]:
 
 
 def assert_same(press: Press, each: Edition, frame: render.Frame) -> None:
-    frame, entries = view.cleaned(frame), len(each.entries)
+    frame, entries = cleaned(frame), len(each.entries)
     assert said(press.whole_bodies(each, frame, entries, 600)) == said(
         press.bodies(each, frame, entries, 600)
     )
@@ -88,9 +89,7 @@ def assert_same(press: Press, each: Edition, frame: render.Frame) -> None:
 @pytest.mark.parametrize("layout", ["ranked", "interests"])
 @pytest.mark.parametrize("frame", [FRAME, SERVED])
 @pytest.mark.parametrize("name", CASES)
-def test_pieces_put_together_are_the_whole(
-    name: str, frame: render.Frame, layout: view.Layout
-) -> None:
+def test_pieces_put_together_are_the_whole(name: str, frame: render.Frame, layout: Layout) -> None:
     assert_same(RENDERER.press, CASES[name], replace(frame, layout=layout))
 
 

@@ -21,23 +21,23 @@ from markupsafe import escape
 
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
 from digest.render import mime
-from digest.render.text import mark
-from digest.render.view import (
+from digest.render.frame import Frame
+from digest.render.reasons import (
     REASONS,
-    Card,
-    Frame,
-    Page,
-    card,
-    facts,
+    Flat,
+    flat_by_interest,
     matched_words,
-    page,
     strongest,
+    total,
+    unflattened,
     why,
 )
+from digest.render.text import mark
+from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
-_SHELLS = 4_096  # papers of a few batches, with and without reasons
-_MARKS = 512  # sets of words for one paper
+_SHELLS = 1_024  # papers of a few batches, with and without reasons
+_MARKS = 64  # sets of words for one paper
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -74,15 +74,15 @@ _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
 
 
-class _Reason(NamedTuple):
-    """The reasons of one interest, as the first of a card and after others, and the words they mark."""
+@dataclass(slots=True)
+class _Reason:
+    """The reasons of one interest: text and HTML, as the first of a card and after others, once wanted."""
 
+    reasons: tuple[Reason, ...]
     points: int
-    words: tuple[str, ...]
-    text: bytes
-    html: bytes
-    more_text: bytes
-    more_html: bytes
+    words: tuple[str, ...]  #: that they mark
+    first: tuple[bytes, bytes] | None = None
+    later: tuple[bytes, bytes] | None = None
 
 
 @dataclass(slots=True)
@@ -191,7 +191,7 @@ class _Pieces:
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
-        self._reason = lru_cache(maxsize=65_536)(self._make_reason)
+        self._reason = lru_cache(maxsize=32_768)(self._make_reason)
         self._encoded = lru_cache(maxsize=4_096)(mime.encode)
         self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
@@ -202,17 +202,14 @@ class _Pieces:
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            reasons = [self._reason(flat) for flat in _by_interest(entry.reasons)]
+            reasons = [self._reason(flat) for flat in flat_by_interest(entry.reasons)]
             reasons.sort(key=_POINTS, reverse=True)
             own |= shell.marks(tuple([each.words for each in reasons if each.words]))
-            name, rest = f"card{number}".encode(), reasons[1:REASONS]
-            own[b"why"] = (reasons[0].text if reasons else b"") + b"".join(
-                [r.more_text for r in rest]
-            )
+            why = [self._why(each, not place) for place, each in enumerate(reasons[:REASONS])]
+            name = f"card{number}".encode()
+            own[b"why"] = b"".join([text for text, _ in why])
             made.texts[name] = shell.text % own
-            own[b"why"] = (reasons[0].html if reasons else b"") + b"".join(
-                [r.more_html for r in rest]
-            )
+            own[b"why"] = b"".join([html for _, html in why])
             made.htmls[name] = shell.html % own
             made.dense = made.dense or shell.dense
             if not number:
@@ -236,17 +233,24 @@ class _Pieces:
         htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
         return text % (texts | cards.texts), html % (htmls | cards.htmls)
 
-    def _make_reason(self, flat: tuple[Any, ...]) -> _Reason:
-        reasons = tuple(
-            Reason(interest=flat[n], term=flat[n + 1], field=flat[n + 2], points=flat[n + 3])
-            for n in range(0, len(flat), 4)
-        )
-        made = [
-            mime.encode(cut.why.render(why=why(reasons, first=first)))
-            for first in (True, False)
-            for cut in (self.text, self.html)
-        ]
-        return _Reason(sum(flat[3::4]), matched_words(reasons), *made)
+    def _make_reason(self, flat: Flat) -> _Reason:
+        reasons = unflattened(flat)
+        return _Reason(reasons, total(reasons), matched_words(reasons))
+
+    def _why(self, reason: _Reason, first: bool) -> tuple[bytes, bytes]:
+        """Render the reasons of one interest, in both parts."""
+        made = reason.first if first else reason.later
+        if made is None:
+            shown = why(reason.reasons, first=first)
+            made = (
+                mime.encode(self.text.why.render(why=shown)),
+                mime.encode(self.html.why.render(why=shown)),
+            )
+            if first:
+                reason.first = made
+            else:
+                reason.later = made
+        return made
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
         paper, reasoned = entry.paper, bool(entry.reasons)
@@ -295,18 +299,6 @@ def _with_slots(rendered: str) -> bytes:
         b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
         for piece, is_slot in pieces
     )
-
-
-def _by_interest(reasons: Sequence[Reason]) -> Iterable[tuple[Any, ...]]:
-    """The reasons of each interest as one flat tuple, quick to make and to compare."""
-    groups: dict[str, tuple[Any, ...]] = {}
-    for r in reasons:
-        name = r.interest or f"\0{r.term}"
-        if name in groups:
-            groups[name] += (r.interest, r.term, r.field, r.points)
-        else:
-            groups[name] = (r.interest, r.term, r.field, r.points)
-    return groups.values()
 
 
 def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:

@@ -12,8 +12,8 @@ from functools import lru_cache
 
 from digest.errors import ConfigError, DeliveryError
 from digest.model import Message
+from digest.render.frame import Frame
 from digest.render.text import clean
-from digest.render.view import Frame
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
