@@ -187,6 +187,23 @@ def test_a_piece_of_any_length_ends_at_a_lines_end_and_has_short_lines() -> None
             assert text + "." == mime.decoded(made + b".")
 
 
+@given(characters=st.text(), cuts=st.lists(st.integers(0, 30)))
+def test_a_text_with_places_can_be_cut_before_any_character(
+    characters: str, cuts: list[int]
+) -> None:
+    body, places = mime.encode_with_places(characters)
+    between = mime.SOFT_BREAK + mime.encode("|")
+    made, expected, done = b"", "", 0
+    for place in sorted({min(each, len(characters)) for each in cuts}):
+        made += body[(places[done] if done else 0) : places[place]] + between
+        expected += characters[done:place] + "|"
+        done = place
+    made += body[(places[done] if done else 0) :]
+
+    assert expected + characters[done:] == mime.decoded(made)
+    assert max(map(len, made.split(b"\r\n"))) <= 76
+
+
 def test_a_block_that_uses_more_than_its_value_costs_speed_and_nothing_else(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, cycle
+from itertools import cycle
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -32,12 +32,12 @@ from digest.render.reasons import (
     unflattened,
     why,
 )
-from digest.render.text import mark
+from digest.render.text import merged, spans
 from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
 _SHELLS = 1_024  # papers of a few batches, with and without reasons
-_MARKS = 64  # sets of words for one paper
+_WORDS = 256  # sets of words for one text
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -95,34 +95,50 @@ class _Cards:
     dense: bool = False
 
 
+class _Markable:
+    """A text in quoted-printable that is cut wherever a reader's words stand in it."""
+
+    def __init__(self, text: str, start: str, end: str) -> None:
+        self.text = text
+        self.body, self.places = mime.encode_with_places(map(str, map(escape, text)))
+        # A line may end anywhere, so lines only get shorter.
+        self.start, self.end = (mime.SOFT_BREAK + mime.encode(tag) for tag in (start, end))
+        self.found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+
+    def marked(self, words: Iterable[tuple[str, ...]]) -> bytes:
+        """The text with the words of these reasons marked."""
+        found = [
+            span
+            for each in words
+            for span in (self.found[each] if each in self.found else self._find(each))
+        ]
+        if not found:
+            return self.body
+        pieces: list[bytes] = []
+        done, places = 0, self.places
+        for start, stop in merged(found):
+            first, last = places[start], places[stop]
+            pieces += (self.body[done:first], self.start, self.body[first:last], self.end)
+            done = last
+        return b"".join([*pieces, self.body[done:]])
+
+    def _find(self, words: tuple[str, ...]) -> list[tuple[int, int]]:
+        if len(self.found) >= _WORDS:
+            self.found.clear()
+        self.found[words] = [span for word in words for span in spans(self.text, word)]
+        return self.found[words]
+
+
 @dataclass(slots=True)
 class _Shell:
-    """A card with slots, in both parts, and the marked texts that readers have wanted so far."""
+    """A card with slots, in both parts, and the texts in it that are marked."""
 
     made_of: _MadeOf
-    known: Card
+    title: str
     text: bytes
     html: bytes
-    tags: Mapping[str, tuple[str, str]]  #: around a marked word, by slot
     dense: bool  #: base64 would be smaller
-    marked: dict[tuple[tuple[str, ...], ...], dict[bytes, bytes]] = field(default_factory=dict)
-
-    def marks(self, words: tuple[tuple[str, ...], ...]) -> dict[bytes, bytes]:
-        """The title and the abstract with these words marked, by slot."""
-        if (found := self.marked.get(words)) is None:
-            if len(self.marked) >= _MARKS:
-                self.marked.clear()
-            texts = {"title": self.known.title, "abstract": self.known.abstract}
-            found = self.marked[words] = {
-                slot.encode(): mime.encode(_tagged(texts[slot], chain(*words), *tags))
-                for slot, tags in self.tags.items()
-            }
-        return found
-
-
-def _tagged(text: str, words: Iterable[str], start: str, end: str) -> str:
-    pieces = mark(text, words)
-    return "".join(f"{start}{escape(p)}{end}" if hit else str(escape(p)) for p, hit in pieces)
+    markable: Mapping[bytes, _Markable]  #: by slot
 
 
 class Press:
@@ -204,7 +220,8 @@ class _Pieces:
             shell = self._shell(entry, frame.language, limit, served)
             reasons = [self._reason(flat) for flat in flat_by_interest(entry.reasons)]
             reasons.sort(key=_POINTS, reverse=True)
-            own |= shell.marks(tuple([each.words for each in reasons if each.words]))
+            for slot, text in shell.markable.items():
+                own[slot] = text.marked([each.words for each in reasons if each.words])
             why = [self._why(each, not place) for place, each in enumerate(reasons[:REASONS])]
             name = f"card{number}".encode()
             own[b"why"] = b"".join([text for text, _ in why])
@@ -213,7 +230,7 @@ class _Pieces:
             made.htmls[name] = shell.html % own
             made.dense = made.dense or shell.dense
             if not number:
-                made.best = shell.known.title
+                made.best = shell.title
         return made
 
     def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
@@ -284,7 +301,10 @@ class _Pieces:
             _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
             for cut in (self.text, self.html)
         )
-        return _Shell(made_of, known, text, html, tags, mime.is_dense(html) or mime.is_dense(text))
+        texts = {"title": known.title, "abstract": known.abstract}
+        markable = {slot.encode(): _Markable(texts[slot], *tag) for slot, tag in tags.items()}
+        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for each in markable.values())
+        return _Shell(made_of, known.title, text, html, dense, markable)
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
