@@ -38,7 +38,7 @@ from digest.render.fragments import Press
 from digest.render.frame import cleaned
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-READERS, INTERESTS, EACH, PAPERS, ROUNDS = 400, 80, 8, 15, 5
+READERS, INTERESTS, EACH, PAPERS, ROUNDS = 400, 80, 8, 15, 3
 FRAME = render.Frame(
     service="Daily papers",
     sender="Daily papers <papers@example.org>",
