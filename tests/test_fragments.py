@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from digest import render
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
-from digest.render import mime, templates, view
+from digest.render import mime, templates
 from digest.render.fragments import Bodies, Press
+from digest.render.frame import Layout, cleaned
 from tests.test_render import (
     FRAME,
     HUGE,
@@ -79,7 +80,7 @@ def said(made: Bodies) -> tuple[str, str, str]:
 
 
 def assert_same(press: Press, each: Edition, frame: render.Frame) -> None:
-    frame, entries = view.cleaned(frame), len(each.entries)
+    frame, entries = cleaned(frame), len(each.entries)
     assert said(press.whole_bodies(each, frame, entries, 600)) == said(
         press.bodies(each, frame, entries, 600)
     )
@@ -88,9 +89,7 @@ def assert_same(press: Press, each: Edition, frame: render.Frame) -> None:
 @pytest.mark.parametrize("layout", ["ranked", "interests"])
 @pytest.mark.parametrize("frame", [FRAME, SERVED])
 @pytest.mark.parametrize("name", CASES)
-def test_pieces_put_together_are_the_whole(
-    name: str, frame: render.Frame, layout: view.Layout
-) -> None:
+def test_pieces_put_together_are_the_whole(name: str, frame: render.Frame, layout: Layout) -> None:
     assert_same(RENDERER.press, CASES[name], replace(frame, layout=layout))
 
 
@@ -186,6 +185,23 @@ def test_a_piece_of_any_length_ends_at_a_lines_end_and_has_short_lines() -> None
             assert not lines[-1]
             assert max(map(len, lines)) <= 76
             assert text + "." == mime.decoded(made + b".")
+
+
+@given(characters=st.text(), cuts=st.lists(st.integers(0, 30)))
+def test_a_text_with_places_can_be_cut_before_any_character(
+    characters: str, cuts: list[int]
+) -> None:
+    body, places = mime.encode_with_places(characters)
+    between = mime.SOFT_BREAK + mime.encode("|")
+    made, expected, done = b"", "", 0
+    for place in sorted({min(each, len(characters)) for each in cuts}):
+        made += body[(places[done] if done else 0) : places[place]] + between
+        expected += characters[done:place] + "|"
+        done = place
+    made += body[(places[done] if done else 0) :]
+
+    assert expected + characters[done:] == mime.decoded(made)
+    assert max(map(len, made.split(b"\r\n"))) <= 76
 
 
 def test_a_block_that_uses_more_than_its_value_costs_speed_and_nothing_else(

@@ -13,7 +13,8 @@ import pytest
 from digest import render
 from digest.errors import TemplateError
 from digest.model import Message, Paper, Signals
-from digest.render import text, view
+from digest.render import text
+from digest.render.frame import cleaned
 from tests.test_fragments import NEAREST, SECTIONS, SERVED, entry
 from tests.test_render import (
     BARE_FRAME,
@@ -207,9 +208,9 @@ def test_a_text_of_ones_own_stands_in_the_mail(tmp_path: Path) -> None:
 
 def test_a_frame_keeps_its_clean_values_and_links_only_where_one_may_follow() -> None:
     frame = replace(FRAME, more_url="javascript:x", service="A\nB", preferences_url="https://a.b/c")
-    cleaned = view.cleaned(frame)
+    clean = cleaned(frame)
 
-    assert (cleaned.more_url, cleaned.service, cleaned.preferences_url) == (
+    assert (clean.more_url, clean.service, clean.preferences_url) == (
         "",
         "A B",
         "https://a.b/c",

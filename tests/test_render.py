@@ -22,6 +22,7 @@ from digest import render
 from digest.errors import ConfigError, DeliveryError, TemplateError
 from digest.model import Edition, Entry, Message, Paper, Reason, Signals
 from digest.render import inline, mime, templates, text, view
+from digest.render.frame import cleaned
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -265,7 +266,7 @@ def test_any_title_and_abstract_stand_in_the_mail_as_they_are(title: str, abstra
 def test_inlining_the_template_is_the_same_as_inlining_each_mail(
     given_edition: Edition, frame: render.Frame
 ) -> None:
-    frame = view.cleaned(frame)
+    frame = cleaned(frame)
     cards = [view.card(entry, frame, 600) for entry in given_edition.entries]
     best = cards[0].title if cards else ""
     shown = view.page(given_edition, frame, given_edition.entries, cards, best)

@@ -10,10 +10,11 @@ from babel.dates import format_datetime
 from digest.model import Edition, Entry, Message
 from digest.render import mime
 from digest.render.fragments import Bodies
+from digest.render.frame import Frame, cleaned
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
 from digest.render.text import clean, slug
-from digest.render.view import Frame, card, cleaned, locale, notice_page
+from digest.render.view import card, locale, notice_page
 
 __all__ = [
     "Frame",

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import chain, cycle
+from itertools import cycle
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -21,23 +21,23 @@ from markupsafe import escape
 
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
 from digest.render import mime
-from digest.render.text import mark
-from digest.render.view import (
+from digest.render.frame import Frame
+from digest.render.reasons import (
     REASONS,
-    Card,
-    Frame,
-    Page,
-    card,
-    facts,
+    Flat,
+    flat_by_interest,
     matched_words,
-    page,
     strongest,
+    total,
+    unflattened,
     why,
 )
+from digest.render.text import merged, spans
+from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
-_SHELLS = 4_096  # papers of a few batches, with and without reasons
-_MARKS = 512  # sets of words for one paper
+_SHELLS = 1_024  # papers of a few batches, with and without reasons
+_WORDS = 256  # sets of words for one text
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -74,15 +74,15 @@ _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
 
 
-class _Reason(NamedTuple):
-    """The reasons of one interest, as the first of a card and after others, and the words they mark."""
+@dataclass(slots=True)
+class _Reason:
+    """The reasons of one interest: text and HTML, as the first of a card and after others, once wanted."""
 
+    reasons: tuple[Reason, ...]
     points: int
-    words: tuple[str, ...]
-    text: bytes
-    html: bytes
-    more_text: bytes
-    more_html: bytes
+    words: tuple[str, ...]  #: that they mark
+    first: tuple[bytes, bytes] | None = None
+    later: tuple[bytes, bytes] | None = None
 
 
 @dataclass(slots=True)
@@ -95,34 +95,50 @@ class _Cards:
     dense: bool = False
 
 
+class _Markable:
+    """A text in quoted-printable that is cut wherever a reader's words stand in it."""
+
+    def __init__(self, text: str, start: str, end: str) -> None:
+        self.text = text
+        self.body, self.places = mime.encode_with_places(map(str, map(escape, text)))
+        # A line may end anywhere, so lines only get shorter.
+        self.start, self.end = (mime.SOFT_BREAK + mime.encode(tag) for tag in (start, end))
+        self.found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+
+    def marked(self, words: Iterable[tuple[str, ...]]) -> bytes:
+        """The text with the words of these reasons marked."""
+        found = [
+            span
+            for each in words
+            for span in (self.found[each] if each in self.found else self._find(each))
+        ]
+        if not found:
+            return self.body
+        pieces: list[bytes] = []
+        done, places = 0, self.places
+        for start, stop in merged(found):
+            first, last = places[start], places[stop]
+            pieces += (self.body[done:first], self.start, self.body[first:last], self.end)
+            done = last
+        return b"".join([*pieces, self.body[done:]])
+
+    def _find(self, words: tuple[str, ...]) -> list[tuple[int, int]]:
+        if len(self.found) >= _WORDS:
+            self.found.clear()
+        self.found[words] = [span for word in words for span in spans(self.text, word)]
+        return self.found[words]
+
+
 @dataclass(slots=True)
 class _Shell:
-    """A card with slots, in both parts, and the marked texts that readers have wanted so far."""
+    """A card with slots, in both parts, and the texts in it that are marked."""
 
     made_of: _MadeOf
-    known: Card
+    title: str
     text: bytes
     html: bytes
-    tags: Mapping[str, tuple[str, str]]  #: around a marked word, by slot
     dense: bool  #: base64 would be smaller
-    marked: dict[tuple[tuple[str, ...], ...], dict[bytes, bytes]] = field(default_factory=dict)
-
-    def marks(self, words: tuple[tuple[str, ...], ...]) -> dict[bytes, bytes]:
-        """The title and the abstract with these words marked, by slot."""
-        if (found := self.marked.get(words)) is None:
-            if len(self.marked) >= _MARKS:
-                self.marked.clear()
-            texts = {"title": self.known.title, "abstract": self.known.abstract}
-            found = self.marked[words] = {
-                slot.encode(): mime.encode(_tagged(texts[slot], chain(*words), *tags))
-                for slot, tags in self.tags.items()
-            }
-        return found
-
-
-def _tagged(text: str, words: Iterable[str], start: str, end: str) -> str:
-    pieces = mark(text, words)
-    return "".join(f"{start}{escape(p)}{end}" if hit else str(escape(p)) for p, hit in pieces)
+    markable: Mapping[bytes, _Markable]  #: by slot
 
 
 class Press:
@@ -191,7 +207,7 @@ class _Pieces:
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
-        self._reason = lru_cache(maxsize=65_536)(self._make_reason)
+        self._reason = lru_cache(maxsize=32_768)(self._make_reason)
         self._encoded = lru_cache(maxsize=4_096)(mime.encode)
         self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
@@ -202,21 +218,19 @@ class _Pieces:
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            reasons = [self._reason(flat) for flat in _by_interest(entry.reasons)]
+            reasons = [self._reason(flat) for flat in flat_by_interest(entry.reasons)]
             reasons.sort(key=_POINTS, reverse=True)
-            own |= shell.marks(tuple([each.words for each in reasons if each.words]))
-            name, rest = f"card{number}".encode(), reasons[1:REASONS]
-            own[b"why"] = (reasons[0].text if reasons else b"") + b"".join(
-                [r.more_text for r in rest]
-            )
+            for slot, text in shell.markable.items():
+                own[slot] = text.marked([each.words for each in reasons if each.words])
+            why = [self._why(each, not place) for place, each in enumerate(reasons[:REASONS])]
+            name = f"card{number}".encode()
+            own[b"why"] = b"".join([text for text, _ in why])
             made.texts[name] = shell.text % own
-            own[b"why"] = (reasons[0].html if reasons else b"") + b"".join(
-                [r.more_html for r in rest]
-            )
+            own[b"why"] = b"".join([html for _, html in why])
             made.htmls[name] = shell.html % own
             made.dense = made.dense or shell.dense
             if not number:
-                made.best = shell.known.title
+                made.best = shell.title
         return made
 
     def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
@@ -236,17 +250,24 @@ class _Pieces:
         htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
         return text % (texts | cards.texts), html % (htmls | cards.htmls)
 
-    def _make_reason(self, flat: tuple[Any, ...]) -> _Reason:
-        reasons = tuple(
-            Reason(interest=flat[n], term=flat[n + 1], field=flat[n + 2], points=flat[n + 3])
-            for n in range(0, len(flat), 4)
-        )
-        made = [
-            mime.encode(cut.why.render(why=why(reasons, first=first)))
-            for first in (True, False)
-            for cut in (self.text, self.html)
-        ]
-        return _Reason(sum(flat[3::4]), matched_words(reasons), *made)
+    def _make_reason(self, flat: Flat) -> _Reason:
+        reasons = unflattened(flat)
+        return _Reason(reasons, total(reasons), matched_words(reasons))
+
+    def _why(self, reason: _Reason, first: bool) -> tuple[bytes, bytes]:
+        """Render the reasons of one interest, in both parts."""
+        made = reason.first if first else reason.later
+        if made is None:
+            shown = why(reason.reasons, first=first)
+            made = (
+                mime.encode(self.text.why.render(why=shown)),
+                mime.encode(self.html.why.render(why=shown)),
+            )
+            if first:
+                reason.first = made
+            else:
+                reason.later = made
+        return made
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
         paper, reasoned = entry.paper, bool(entry.reasons)
@@ -280,7 +301,10 @@ class _Pieces:
             _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
             for cut in (self.text, self.html)
         )
-        return _Shell(made_of, known, text, html, tags, mime.is_dense(html) or mime.is_dense(text))
+        texts = {"title": known.title, "abstract": known.abstract}
+        markable = {slot.encode(): _Markable(texts[slot], *tag) for slot, tag in tags.items()}
+        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for each in markable.values())
+        return _Shell(made_of, known.title, text, html, dense, markable)
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
@@ -295,18 +319,6 @@ def _with_slots(rendered: str) -> bytes:
         b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
         for piece, is_slot in pieces
     )
-
-
-def _by_interest(reasons: Sequence[Reason]) -> Iterable[tuple[Any, ...]]:
-    """The reasons of each interest as one flat tuple, quick to make and to compare."""
-    groups: dict[str, tuple[Any, ...]] = {}
-    for r in reasons:
-        name = r.interest or f"\0{r.term}"
-        if name in groups:
-            groups[name] += (r.interest, r.term, r.field, r.points)
-        else:
-            groups[name] = (r.interest, r.term, r.field, r.points)
-    return groups.values()
 
 
 def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:

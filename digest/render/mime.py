@@ -5,6 +5,7 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from collections.abc import Iterable
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr
@@ -12,13 +13,16 @@ from functools import lru_cache
 
 from digest.errors import ConfigError, DeliveryError
 from digest.model import Message
+from digest.render.frame import Frame
 from digest.render.text import clean
-from digest.render.view import Frame
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
 _DOMAIN = re.compile(r"[A-Za-z0-9.-]{1,253}")
 _URI = re.compile(r"(?:https?://|mailto:)[!-;=?-~]+")  # printable ASCII, neither < nor >
 _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
+
+
+SOFT_BREAK = b"=\r\n"
 
 
 def build(
@@ -85,7 +89,29 @@ def encode(text: str) -> bytes:
     # The x stands for what may follow: nothing before it is treated as the end of the text.
     raw = text.encode("utf-8", "replace") + b"x"
     body = binascii.b2a_qp(raw, istext=True)[:-1].replace(b"\n", b"\r\n")
-    return body if body.endswith(b"\n") else body + b"=\r\n"
+    return body if body.endswith(b"\n") else body + SOFT_BREAK
+
+
+def encode_with_places(characters: Iterable[str]) -> tuple[bytes, list[int]]:
+    """The same for text that will be cut, and where each of its characters begins, and where the last ends."""
+    body, places = bytearray(), []
+    column = 0
+    for character in characters:
+        encoded = _encoded_character(character)
+        if column + len(encoded) > 75:
+            body += SOFT_BREAK
+            column = 0
+        places.append(len(body))
+        body += encoded
+        column += len(encoded)
+    return bytes(body + SOFT_BREAK), [*places, len(body)]
+
+
+@lru_cache(maxsize=4_096)
+def _encoded_character(character: str) -> bytes:
+    if (character.isalnum() and character.isascii()) or character == " ":
+        return character.encode()
+    return binascii.b2a_qp(character.encode("utf-8", "replace") + b"x", istext=False)[:-1]
 
 
 def decoded(body: bytes) -> str:

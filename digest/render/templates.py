@@ -17,9 +17,10 @@ from digest.errors import TemplateError
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
 from digest.render import mime
 from digest.render.fragments import Cut, Part, Press
+from digest.render.frame import Frame
 from digest.render.inline import inline
 from digest.render.text import wrap
-from digest.render.view import Frame, card, notice_page
+from digest.render.view import card, notice_page
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")

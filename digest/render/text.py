@@ -87,13 +87,21 @@ def mark(text: str, terms: Iterable[str]) -> tuple[tuple[str, bool], ...]:
     """The text in pieces, each with whether it is of one of the terms."""
     pieces: list[tuple[str, bool]] = []
     end = 0
-    for start, stop in sorted(span for term in terms for span in spans(text, term)):
-        if start > end or not pieces:
-            pieces += [(text[end:start], False), (text[start:stop], True)]
-        elif stop > end:  # it overlaps with the one before, or touches it
-            pieces[-1] = (pieces[-1][0] + text[end:stop], True)
-        end = max(end, stop)
+    for start, stop in merged(span for term in terms for span in spans(text, term)):
+        pieces += [(text[end:start], False), (text[start:stop], True)]
+        end = stop
     return tuple(piece for piece in [*pieces, (text[end:], False)] if piece[0])
+
+
+def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The spans in order, those that overlap or touch as one."""
+    apart: list[tuple[int, int]] = []
+    for start, stop in sorted(spans):
+        if not apart or start > apart[-1][1]:
+            apart.append((start, stop))
+        elif stop > apart[-1][1]:
+            apart[-1] = (apart[-1][0], stop)
+    return apart
 
 
 @lru_cache(maxsize=65_536)

@@ -3,53 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from digest.model import Edition, Entry, Paper, Reason, Section
+from digest.model import Edition, Entry, Paper, Section
+from digest.render.frame import Frame
 from digest.render.latex import readable
+from digest.render.reasons import REASONS, Why, by_interest, matched_words, strongest, why
 from digest.render.text import address, clean, cut, mark, points, shorten
-
-Layout = Literal["ranked", "interests"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Frame:
-    """What surrounds an edition, for one subscriber; empty where there is none."""
-
-    service: str
-    sender: str  #: our address, bare or with a name of its own
-    recipient: str
-    domain: str  #: the sending domain, of the Message-ID
-    list_id: str  #: stable for ever: "daily.digest.example.org"
-    reply_to: str = ""
-    unsubscribe_url: str = ""
-    unsubscribe_mailto: str = ""  #: an address, or a mailto: URI
-    preferences_url: str = ""
-    more_url: str = ""  #: "more like this", without the "/" and the paper's uid at its end
-    less_url: str = ""
-    feed_url: str = ""
-    web_url: str = ""
-    postal_address: str = ""
-    layout: Layout = "ranked"
-    language: str = "en-GB"  #: of dates, and of the templates
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Why:
-    """What one interest gave a paper."""
-
-    interest: str
-    points: str
-    terms: tuple[str, ...]  #: its words that the paper has
-    related: str  #: words of the paper that go with it, or empty
-    first: bool = True  #: of the reasons of its paper
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,8 +35,6 @@ class Link:
     kind: str  #: paper, pdf, code, project; or search, alone
     url: str
 
-
-REASONS = 6  # interests that a card names, the strongest
 
 Marked = tuple[tuple[str, bool], ...]  # a text in pieces, and whether each matched
 
@@ -196,32 +161,6 @@ def _groups(
 _ORDER = ("match", "interest", "climbing", "late", "stretch", "nearest")
 
 
-def cleaned(frame: Frame) -> Frame:
-    """The frame with each value on one line; links that nobody should follow are gone."""
-    changed: dict[str, Any] = {}
-    for name in _NAMES:
-        given = value = getattr(frame, name)
-        if name == "postal_address":
-            value = ", ".join(value.splitlines())
-        value = _cleaned(value)
-        if name in _URLS:
-            value = address(value) or ""
-        elif name == "unsubscribe_mailto" and value and not value.startswith("mailto:"):
-            value = f"mailto:{value}"
-        if value != given:
-            changed[name] = value
-    return replace(frame, **changed) if changed else frame
-
-
-@lru_cache(maxsize=1_024)
-def _cleaned(value: str) -> str:
-    return clean(value, 2_000)
-
-
-_NAMES = tuple(field.name for field in fields(Frame))
-_URLS = {name for name in _NAMES if name.endswith("_url")}
-
-
 def facts(entry: Entry, language: str, limit: int) -> Card:
     """What a card says to everybody; its abstract has about `limit` characters."""
     known, now, before = _known(entry.paper, language, limit), entry.signals, entry.before
@@ -302,67 +241,6 @@ def _links(paper: Paper, title: str) -> tuple[Link, ...]:
     )
     links = [Link(kind=kind, url=url) for kind, given in known if (url := address(given))]
     return tuple(links[:-1] if len(links) > 1 else links)
-
-
-def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
-    """The reasons interest by interest, the one with the most points first."""
-    groups: dict[str, list[Reason]] = {}
-    for reason in reasons:
-        name = reason.interest or f"\0{reason.term}"
-        if name in groups:
-            groups[name].append(reason)
-        else:
-            groups[name] = [reason]
-    ordered = sorted(groups.values(), key=_sum, reverse=True)
-    return [tuple(group) for group in ordered]
-
-
-def _sum(reasons: Iterable[Reason]) -> int:
-    return sum([reason.points for reason in reasons])
-
-
-def strongest(reasons: Iterable[Reason]) -> str:
-    """The interest that gave the most points; empty where none did."""
-    named = by_interest(reason for reason in reasons if reason.interest)
-    return clean((named[0][0].interest or "")[:100]) if named else ""
-
-
-def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
-    """The words to mark."""
-    return tuple(dict.fromkeys(reason.term for reason in reasons if reason.field))
-
-
-def why(reasons: tuple[Reason, ...], *, first: bool) -> Why:
-    """The reasons of one interest as one; a term without an interest stands for itself."""
-    terms: dict[str, None] = {}
-    related = ""
-    term = clean(reasons[0].term[:100])
-    name = clean((reasons[0].interest or "")[:100]) or term[:1].upper() + term[1:]
-    for reason in reasons:
-        term = clean(reason.term[:100])
-        if reason.interest and not reason.field:
-            related = term
-        elif term.casefold() != name.casefold():
-            terms[term] = None
-    return Why(
-        interest=name,
-        points=points(_sum(reasons)),
-        terms=tuple(terms)[:4],
-        related=_unnamed(related, terms),
-        first=first,
-    )
-
-
-def _unnamed(related: str, terms: Iterable[str]) -> str:
-    """Leave out of "related words: a, b" what stands among the matched words already."""
-    heading, _, words = related.partition(": ")
-    named = {term.casefold() for term in terms}
-    left = [
-        word
-        for word in words.split(", ")
-        if word and not {word.casefold(), word.casefold().rstrip("s")} & named
-    ]
-    return f"{heading}: {', '.join(left)}" if left else ""
 
 
 def _name(title: str, *, alone: bool) -> str:
