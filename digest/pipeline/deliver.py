@@ -17,7 +17,7 @@ from digest import edition as rules
 from digest import render, store
 from digest.crashpoints import reach
 from digest.deliver import Answer, Kind, Pace, Sender
-from digest.deliver.answers import retry_at
+from digest.deliver.answers import brief, retry_at
 from digest.deliver.pace import Throttle
 from digest.errors import DeliveryError, StoreError
 from digest.model import Delivery, DeliveryState, Message
@@ -190,7 +190,7 @@ class _Run:
             return None
         self.written_to += 1
         if answer.kind is Kind.TAKEN:
-            return Mark(delivery, DeliveryState.SENT, answer.text)
+            return Mark(delivery, DeliveryState.SENT, brief(answer.text))
         self.errors.append(f"{each.name}: {answer.text}")
         if answer.kind is Kind.FAILED:
             return Mark(delivery, DeliveryState.FAILED, answer.text)
