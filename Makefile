@@ -38,6 +38,10 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.ranking
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
+	$(BIN)/python -m bench.ledger
+
+bench-delivery: $(VENV)/.dev ## what a mail costs, against smtp-source (Debian package postfix)
+	$(BIN)/python -m bench.delivery
 
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
@@ -48,4 +52,4 @@ picture: $(VENV)/.dev ## make the README's picture of a mail (needs chromium)
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench soak picture clean
+.PHONY: help setup demo test check bench bench-delivery soak picture clean

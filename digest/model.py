@@ -241,6 +241,7 @@ class Message:
     text: str
     html: str
     envelope_from: str = ""  #: where bounces go; empty: to the sender
+    wire: bytes = b""  #: the content as SMTP carries it, dots doubled; empty: not prepared
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -55,14 +56,17 @@ def scripted(**answers: bytes) -> Iterator[Script]:
     listener = socket.create_server(("127.0.0.1", 0))
     script = Script(answers, [], listener.getsockname()[1])
 
+    def talk(peer: socket.socket) -> None:
+        with suppress(ConnectionError), peer, peer.makefile("rb") as lines:
+            _converse(script, peer, lines)
+
     def serve() -> None:
         while True:
             try:
                 peer, _ = listener.accept()
             except OSError:
                 return
-            with peer, peer.makefile("rb") as lines:
-                _converse(script, peer, lines)
+            threading.Thread(target=talk, args=(peer,), daemon=True).start()
 
     thread = threading.Thread(target=serve)
     thread.start()
@@ -237,6 +241,11 @@ def test_the_outbox_holds_the_message_and_its_parts(tmp_path: Path) -> None:
 Open = Callable[[], AbstractContextManager[Sender]]
 
 
+@cache
+def renderer() -> render.Renderer:
+    return render.load([ROOT / "templates"])
+
+
 def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Service:
     (tmp_path / "seeds").mkdir(exist_ok=True)
     shutil.copy2(SEEDS / "001_da6a1d657027e734.txt", tmp_path / "seeds")
@@ -245,7 +254,7 @@ def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Servi
     }
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        renderer=renderer(),
         sources=(Source(name="seeds", kind="folder", path=tmp_path / "seeds"),),
         subscribers=people,
         frame=render.Frame(

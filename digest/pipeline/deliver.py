@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -19,6 +19,7 @@ from digest.crashpoints import reach
 from digest.deliver import Answer, Kind, Pace, Sender
 from digest.deliver.answers import brief, retry_at
 from digest.deliver.pace import Throttle
+from digest.deliver.smtp import wire
 from digest.errors import DeliveryError, StoreError
 from digest.model import Delivery, DeliveryState, Message
 from digest.pipeline.service import Service
@@ -279,7 +280,8 @@ def _render(service: Service, delivery: Delivery) -> Prepared | Mark:
     if not standing or standing.unsubscribed_at or name not in service.subscribers:
         return Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
     frame = service.frame_for(name, delivery.address, standing)
-    message = render.message(service.renderer, edition, frame)
+    made = render.message(service.renderer, edition, frame)
+    message = replace(made, wire=wire(made.content))  # here, not while connections wait
     schedule = service.subscribers[name].schedule
     following = rules.next_slot(schedule, edition.composed_at)
     if following.local_date <= edition.local_date:  # composed ahead of its hour
