@@ -50,13 +50,17 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
 	$(BIN)/python -m bench.dkim
-	$(MAKE) bench-render
+	$(BIN)/python -m bench.ledger
+	$(MAKE) bench-render bench-delivery
 
 bench-render: $(VENV)/.dev ## measure a mail against inlining each one by itself
 	$(BIN)/python -m bench.render
 
 bench-ranking: $(VENV)/.dev ## how good the ranking is, beside others; with every constant chosen anew
 	$(BIN)/python -m bench.ranking --choose
+
+bench-delivery: $(VENV)/.dev ## what a mail costs, against smtp-source (Debian package postfix)
+	$(BIN)/python -m bench.delivery
 
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
@@ -78,4 +82,4 @@ gallery: $(BIN)/digest tools ## make and picture every shape of a mail in var/ga
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench bench-ranking bench-render soak chaos picture clean
+.PHONY: help setup demo test check bench bench-ranking bench-render bench-delivery soak chaos picture clean

@@ -241,6 +241,7 @@ class Message:
     content: bytes  #: RFC 5322, CRLF line ends, 7-bit
     #: where bounces of this very message go (VERP); empty: our usual address
     envelope_from: str = ""
+    wire: bytes = b""  #: the content as SMTP carries it, dots doubled; empty: not prepared
 
     @property
     def text(self) -> str:

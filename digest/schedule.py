@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
@@ -11,11 +10,12 @@ from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from queue import Empty, SimpleQueue
-from types import FrameType
 
 import watchfiles
 from apscheduler.schedulers.background import BackgroundScheduler
 from apscheduler.triggers.interval import IntervalTrigger
+
+from digest.signals import signals
 
 log = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def tick_forever(
             every = wanted
             wake.put(False)  # the main thread plans anew: APScheduler holds a lock while this runs
 
-    with _signals(stop), _watched(folders, lambda: wake.put(True)):
+    with signals(stop), _watched(folders, lambda: wake.put(True)):
         tick()
         scheduler.start()
         planned = timedelta()
@@ -109,24 +109,3 @@ def _plan(
         max_instances=1,
         misfire_grace_time=None,  # the default drops a tick that is a second late
     )
-
-
-@contextmanager
-def _signals(stop: Callable[[], None]) -> Iterator[None]:
-    """Call ``stop`` at the first SIGTERM or SIGINT; a second one does what it did before."""
-    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
-
-    def restore() -> None:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-    def on_signal(_number: int, _frame: FrameType | None) -> None:
-        restore()
-        stop()
-
-    for number in before:
-        signal.signal(number, on_signal)
-    try:
-        yield
-    finally:
-        restore()

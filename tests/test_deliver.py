@@ -12,6 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -166,6 +167,11 @@ def test_the_outbox_holds_the_message_and_its_parts(tmp_path: Path) -> None:
 Open = Callable[[], AbstractContextManager[Sender]]
 
 
+@cache
+def renderer() -> render.Renderer:
+    return render.load([ROOT / "templates"])
+
+
 def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Service:
     (tmp_path / "seeds").mkdir(exist_ok=True)
     shutil.copy2(SEEDS / "001_da6a1d657027e734.txt", tmp_path / "seeds")
@@ -174,7 +180,7 @@ def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Servi
     }
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        renderer=renderer(),
         sources=(Source(name="seeds", kind="folder", path=tmp_path / "seeds"),),
         subscribers=people,
         frame=render.Frame(

@@ -223,12 +223,19 @@ def _sender(config: Config) -> AbstractContextManager[Sender]:
     from digest.deliver import smtp
 
     if not config.smtp.host:
-        return deliver.outbox(config.mail.outbox)
+        return deliver.SENDERS[config.mail.outbox_format](config.mail.outbox)
     server = smtp.Server(
         host=config.smtp.host,
         port=config.smtp.port,
         security=config.smtp.security,
         username=config.smtp.username,
         password=config.smtp.password.get_secret_value(),
+        messages_per_connection=config.smtp.messages_per_connection,
     )
-    return smtp.smtp(server, parseaddr(config.mail.sender)[1])
+    pace = deliver.Pace(
+        at_once=config.smtp.connections,
+        per_minute=config.smtp.per_minute,
+        domain_at_once=config.smtp.domain_connections,
+        domain_per_minute=config.smtp.domain_per_minute,
+    )
+    return smtp.smtp(server, parseaddr(config.mail.sender)[1], pace)

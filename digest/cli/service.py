@@ -174,7 +174,7 @@ def _gallery(context: Context, name: str | None, out: Path | None, html: bool) -
 @NOW
 @click.pass_obj
 def run(context: Context, everyone: bool, now: datetime | None) -> None:
-    """Do one pass and exit: read new dumps, send what is due, write the feeds.
+    """Do one pass and exit: read new dumps, send what is due, write the feeds. SIGTERM ends it well.
 
     \b
     Examples:
@@ -182,9 +182,19 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
       digest run --all
     """
     from digest import pipeline
+    from digest.signals import signals
 
-    with context.service(config := context.load()) as service:
-        outcome = pipeline.run_pass(service, now or datetime.now(UTC), everyone=everyone)
+    stopped: list[bool] = []
+    with (
+        context.service(config := context.load()) as service,
+        signals(lambda: stopped.append(True)),
+    ):
+        outcome = pipeline.run_pass(
+            service,
+            now or datetime.now(UTC),
+            everyone=everyone,
+            stopping=lambda: bool(stopped),
+        )
         click.echo(summary(outcome))
         _tell_failing(service, outcome.errors)
         _tell_next(service, outcome)

@@ -23,6 +23,11 @@ def enhanced(text: str) -> str:
     return found[1] if found else ""
 
 
+def brief(text: str) -> str:
+    """The text of a good answer without what every good answer begins with: "250 2.0.0 "."""
+    return re.sub(r"^250 (2\.\d\.\d )?", "", text)
+
+
 def meaning(command: str, code: int, text: str) -> Kind:
     """Tell what a refusal of "MAIL", "RCPT" or "DATA" (with its final dot) means.
 
@@ -48,5 +53,5 @@ def retry_at(now: datetime, refusals: int, key: int) -> datetime:
     together do not come back together.
     """
     wait = min(FIRST_RETRY * (1 << min(refusals, 8)), LONGEST_RETRY)
-    spread: float = hashlib.sha256(f"{key} {refusals}".encode()).digest()[0] / 255
-    return now + wait + wait * spread / 20
+    spread = hashlib.sha256(f"{key} {refusals}".encode()).digest()[0]
+    return now + wait + timedelta(seconds=wait.total_seconds() * spread / 255 / 20)

@@ -54,6 +54,12 @@ def smtp(server: Server, envelope_from: str, pace: Pace | None = None) -> Iterat
             line.close()
 
 
+def wire(content: bytes) -> bytes:
+    """Double the dot of each line that begins with one (RFC 5321 §4.5.2)."""
+    body = content.replace(b"\r\n.", b"\r\n..")
+    return b"." + body if body.startswith(b".") else body
+
+
 class _Lost(Exception):  # noqa: N818 - an event, told on as an answer
     """The connection broke, or its answers make no sense."""
 
@@ -65,6 +71,8 @@ class _Pool:
         self.server = server
         self.envelope_from = envelope_from
         self.lines: list[_Line] = []
+        # One for all connections: to read the trusted certificates takes longer than to send a thousand mails.
+        self.context = ssl.create_default_context() if server.security != "none" else None
         self.pipelining = True  #: until it turns out that the server only says so
 
     def send_all(self, messages: Sequence[Message], may_go: MayGo) -> list[Answer]:
@@ -101,7 +109,9 @@ class _Pool:
         self.lines = [line for line in self.lines if not line.closed]
         while len(self.lines) < wanted:
             try:
-                self.lines.append(_Line(_connect(self.server), pipelining=self.pipelining))
+                self.lines.append(
+                    _Line(_connect(self.server, self.context), pipelining=self.pipelining)
+                )
             except DeliveryError:
                 if not self.lines:
                     raise
@@ -248,10 +258,7 @@ class _Talk:
         """Send all but the final dot; whether that went well."""
         if self.answer:
             return False
-        content = self.message.content
-        body = content.replace(b"\r\n.", b"\r\n..")  # RFC 5321 §4.5.2
-        if body.startswith(b"."):
-            body = b"." + body
+        body = self.message.wire or wire(self.message.content)
         self._ending = b".\r\n" if body.endswith(b"\r\n") else b"\r\n.\r\n"
         try:
             self.line.write(body)
@@ -306,9 +313,8 @@ class _Talk:
         self.answer = self.answer or Answer(fresh, str(lost))
 
 
-def _connect(server: Server) -> smtplib.SMTP:
+def _connect(server: Server, context: ssl.SSLContext | None) -> smtplib.SMTP:
     where = f"SMTP server {server.host}:{server.port}"
-    context = ssl.create_default_context()
     try:
         with ExitStack() as on_failure:
             if server.security == "tls":

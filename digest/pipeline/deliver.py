@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -17,8 +17,9 @@ from digest import edition as rules
 from digest import render, store
 from digest.crashpoints import reach
 from digest.deliver import Answer, Kind, Pace, Sender
-from digest.deliver.answers import retry_at
+from digest.deliver.answers import brief, retry_at
 from digest.deliver.pace import Throttle
+from digest.deliver.smtp import wire
 from digest.errors import DeliveryError, StoreError
 from digest.model import Delivery, DeliveryState, Message
 from digest.pipeline.service import Service
@@ -190,7 +191,7 @@ class _Run:
             return None
         self.written_to += 1
         if answer.kind is Kind.TAKEN:
-            return Mark(delivery, DeliveryState.SENT, answer.text)
+            return Mark(delivery, DeliveryState.SENT, brief(answer.text))
         self.errors.append(f"{each.name}: {answer.text}")
         if answer.kind is Kind.FAILED:
             return Mark(delivery, DeliveryState.FAILED, answer.text)
@@ -280,7 +281,8 @@ def _render(service: Service, delivery: Delivery) -> Prepared | Mark:
         return Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
     frame = service.frame_for(name, delivery.address, standing)
     reach("while rendering")
-    message = service.sealed(render.message(service.renderer, edition, frame), edition.id)
+    made = service.sealed(render.message(service.renderer, edition, frame), edition.id)
+    message = replace(made, wire=wire(made.content))  # here, not while connections wait
     schedule = service.subscribers[name].schedule
     following = rules.next_slot(schedule, edition.composed_at)
     if following.local_date <= edition.local_date:  # composed ahead of its hour

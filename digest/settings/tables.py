@@ -231,6 +231,7 @@ FilePathOrNone = Annotated[
 ]
 Whole = Annotated[int, Strict()]
 Port = Annotated[int, BeforeValidator(_digits), Strict(), Field(ge=1, le=65535)]
+Count = Annotated[int, BeforeValidator(_digits), Strict()]
 Number = Annotated[float, Strict(), Field(allow_inf_nan=False)]
 Switch = Annotated[bool, BeforeValidator(_switch), Strict()]
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -268,6 +269,7 @@ class MailTable(Table):
     bounces: AddressOrNone = ""
     postal_address: str = Field(default="", max_length=300)
     outbox: FilePath = Path("var/outbox")
+    outbox_format: Literal["eml", "maildir", "stdout"] = "eml"
     when_uncertain: Literal["resend", "hold"] = "resend"
 
 
@@ -279,6 +281,11 @@ class SmtpTable(Table):
     security: Literal["starttls", "tls", "none"] = "starttls"
     username: str = ""
     password: SecretStr = SecretStr("")
+    connections: Count = Field(default=4, ge=1, le=100)
+    messages_per_connection: Count = Field(default=100, ge=1)
+    per_minute: Count = Field(default=1200, ge=0)
+    domain_connections: Count = Field(default=0, ge=0)
+    domain_per_minute: Count = Field(default=0, ge=0)
 
     @field_validator("security")
     @classmethod

@@ -34,7 +34,10 @@ _HOLD = (
 )
 _SETTLE = (
     update(schema.delivery)
-    .where(_THIS, _row.state.in_([DeliveryState.CLAIMED, DeliveryState.SENDING]))
+    .where(
+        _THIS,
+        or_(_row.state == DeliveryState.CLAIMED, _row.state == DeliveryState.SENDING),
+    )
     .values(
         state=bindparam("new_state"),
         lease_until=None,

@@ -11,7 +11,9 @@ depends_on = None
 
 ledger_date = sa.Date().with_variant(sa.Integer(), "sqlite")
 ledger_time = sa.DateTime(timezone=True).with_variant(sa.Integer(), "sqlite")
-open_deliveries = sa.text("state IN ('queued', 'claimed', 'sending', 'uncertain')")
+open_deliveries = sa.text(
+    "(state = 'queued' OR state = 'claimed' OR state = 'sending' OR state = 'uncertain')"
+)
 
 
 def upgrade() -> None:
