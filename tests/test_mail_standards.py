@@ -169,12 +169,12 @@ def test_titles_are_links_of_their_own_words_and_no_link_says_click_here(
 ) -> None:
     links = papers(gallery, case)
     texts = [words(link) for link in page(gallery, case).xpath("//a")]
-    plain = [each.paper.title for each in case.edition.entries if "$" not in each.paper.title]
+    titles = [entry.paper.title for entry in case.edition.entries[: len(links)]]
+    plain = {squeezed(title)[:300] for title in titles if "$" not in title}
 
-    assert len(case.edition.entries) == len({str(link.get("href")) for link in links})
-    assert {squeezed(each)[:300] for each in plain} <= {
-        squeezed(words(link))[:300] for link in links
-    }
+    assert len(links) == len({str(link.get("href")) for link in links})
+    assert len(links) >= min(30, len(case.edition.entries))
+    assert plain <= {squeezed(words(link))[:300] for link in links}
     assert [] == [each for each in texts if not each or re.search(r"(?i)click|^here$", each)]
 
 
