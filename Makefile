@@ -49,6 +49,10 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.ranking
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
+	$(MAKE) bench-render
+
+bench-render: $(VENV)/.dev ## measure a mail against inlining each one by itself
+	$(BIN)/python -m bench.render
 
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak
@@ -67,4 +71,4 @@ gallery: $(BIN)/digest tools ## make and picture every shape of a mail in var/ga
 clean: ## remove what was made, but not var/
 	rm -rf $(VENV) dist build .mypy_cache .pytest_cache .ruff_cache .hypothesis
 
-.PHONY: help setup demo test check bench soak picture clean
+.PHONY: help setup demo test check bench bench-render soak picture clean

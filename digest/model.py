@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from email import message_from_bytes, policy
 from enum import StrEnum
 from pathlib import Path
 from typing import Literal
@@ -238,8 +239,21 @@ class Message:
     address: str
     message_id: str
     content: bytes  #: RFC 5322, CRLF line ends, 7-bit
-    text: str
-    html: str
+
+    @property
+    def text(self) -> str:
+        """The text part, decoded; each look costs milliseconds."""
+        return self._decoded("plain")
+
+    @property
+    def html(self) -> str:
+        """The HTML part, decoded; each look costs milliseconds."""
+        return self._decoded("html")
+
+    def _decoded(self, kind: str) -> str:
+        mail = message_from_bytes(self.content, policy=policy.default)
+        part = mail.get_body((kind,))
+        return str(part.get_content()).replace("\r\n", "\n") if part else ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

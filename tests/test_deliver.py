@@ -31,8 +31,6 @@ MESSAGE = Message(
     address="me@example.org",
     message_id="<a@example.org>",
     content=b"Subject: Hello\r\n\r\n.A line that begins with a dot\r\n",
-    text="Hello",
-    html="<p>Hello</p>",
 )
 
 

@@ -170,6 +170,7 @@ def frame(config: Config) -> render.Frame:
         domain=domain,
         list_id=f"digest.{domain}",
         reply_to=parseaddr(config.mail.reply_to)[1],
+        postal_address=config.mail.postal_address,
         language=config.service.language,
     )
 

@@ -104,7 +104,7 @@ def _feed_entry(service: Service, entry: Entry, listed_at: datetime) -> FeedEntr
         uid=entry.paper.uid,
         title=render.readable(entry.paper.title),
         link=entry.paper.link or entry.paper.search_link,
-        html=render.feed_entry(service.renderer, entry, service.frame.language),
+        html=render.feed_entry(service.renderer, entry, service.frame),
         listed_at=listed_at,
         authors=entry.paper.authors,
         categories=tuple(interests),

@@ -80,9 +80,14 @@ class Service:
         wish = quote(f"unsubscribe {name} {self.token('unsubscribe', standing)}")
         to = parseaddr(self.frame.reply_to or self.frame.sender)[1]
         feed = f"{self.url}/{self.feed_path(name, standing)}"
+        served = bool(self.url and standing)
+        mark = f"{standing.id if standing else 0}/{self.token('mark', standing)}"
         return replace(
             self.frame,
             recipient=address or "",
-            unsubscribe_mailto=f"{to}?subject={wish}" if address else "",
-            feed_url=feed if self.url and standing else "",
+            unsubscribe_mailto=f"mailto:{to}?subject={wish}" if address else "",
+            feed_url=feed if served else "",
+            more_url=f"{self.url}/more/{mark}" if served and address else "",
+            less_url=f"{self.url}/less/{mark}" if served and address else "",
+            layout=self.subscribers[name].layout,
         )

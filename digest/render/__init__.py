@@ -2,14 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from babel.dates import format_datetime
+
 from digest.model import Edition, Entry, Message
 from digest.render import mime
+from digest.render.fragments import Bodies
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
-from digest.render.text import slug
-from digest.render.view import Frame, card, cleaned, page
+from digest.render.text import clean, slug
+from digest.render.view import Frame, card, cleaned, locale, notice_page
 
-__all__ = ["Frame", "Renderer", "feed_entry", "load", "message", "readable", "slug"]
+__all__ = [
+    "Frame",
+    "Renderer",
+    "confirmation",
+    "feed_entry",
+    "load",
+    "message",
+    "readable",
+    "slug",
+    "welcome",
+]
 
 HTML_BYTES = 90 * 1024  #: of the encoded part; Gmail cuts a mail at about 102 KB
 ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
@@ -18,32 +34,81 @@ ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
 def message(renderer: Renderer, edition: Edition, frame: Frame) -> Message:
     """The mail of this edition; too large a one gets shorter abstracts, then fewer papers."""
     frame = cleaned(frame)
+    made = _fitting(renderer, edition, frame)
+    return mime.build(
+        frame,
+        made.subject,
+        made.text,
+        made.html,
+        dense=made.dense,
+        stream="edition",
+        about=f"{edition.local_date}\0{edition.subscriber}",
+        at=edition.composed_at,
+        name=f"{edition.local_date}-{slug(edition.subscriber)}",
+    )
+
+
+def _fitting(renderer: Renderer, edition: Edition, frame: Frame) -> Bodies:
     entries = len(edition.entries)
     for limit in ABSTRACTS:
-        made, size = _render(renderer, edition, frame, entries, limit)
-        if size <= HTML_BYTES:
-            return mime.build(edition, frame, *made)
+        made = renderer.press.bodies(edition, frame, entries, limit)
+        if _fits(made):
+            return made
     fits, too_many = 0, entries
     while too_many - fits > 1:
         entries = (fits + too_many) // 2
-        _, size = _render(renderer, edition, frame, entries, limit)
-        fits, too_many = (entries, too_many) if size <= HTML_BYTES else (fits, entries)
-    made, _ = _render(renderer, edition, frame, fits, limit)
-    return mime.build(edition, frame, *made)
+        made = renderer.press.bodies(edition, frame, entries, limit)
+        fits, too_many = (entries, too_many) if _fits(made) else (fits, entries)
+    return renderer.press.bodies(edition, frame, fits, limit)
 
 
-def _render(
-    renderer: Renderer, edition: Edition, frame: Frame, entries: int, limit: int
-) -> tuple[tuple[str, str, str], int]:
-    """Subject, text and HTML, and the size of the HTML in the mail."""
-    shown = page(edition, frame, entries, limit)
-    subject = " ".join(renderer.subject.render(page=shown, frame=frame).split())
-    values = {"page": shown, "frame": frame, "subject": subject}
-    html = renderer.html.render(values).strip() + "\n"
-    text = renderer.text.render(values).strip() + "\n"
-    return (subject, text, html), len(mime.part("html", html))
+def _fits(made: Bodies) -> bool:
+    return len(made.html) < HTML_BYTES - 200 or len(mime.part("html", made.html)) <= HTML_BYTES
 
 
-def feed_entry(renderer: Renderer, entry: Entry, language: str) -> str:
+def confirmation(renderer: Renderer, frame: Frame, url: str, now: datetime) -> Message:
+    """The question whether an address wants to be subscribed; the same for the same `url`."""
+    return _notice(renderer, frame, "confirm", url, now, {"url": url})
+
+
+def welcome(
+    renderer: Renderer, frame: Frame, interests: Sequence[str], first_at: datetime, now: datetime
+) -> Message:
+    """The first mail after the confirmation; `first_at` is when the first edition comes, in local time."""
+    first = format_datetime(first_at, "EEEE d MMMM, HH:mm", locale=locale(frame.language))
+    names = tuple(clean(name, 100) for name in interests)
+    values = {"first": first.replace(" ", "\xa0"), "interests": names}
+    return _notice(renderer, frame, "welcome", frame.recipient, now, values)
+
+
+def _notice(
+    renderer: Renderer,
+    frame: Frame,
+    name: str,
+    about: str,
+    now: datetime,
+    about_it: Mapping[str, object],
+) -> Message:
+    templates, frame = renderer.notices[name], cleaned(frame)
+    subject = " ".join(templates.subject.render(about_it, frame=frame).split())
+    values = {"page": notice_page(frame, subject), "frame": frame, "subject": subject, **about_it}
+    text, html = (
+        mime.encode(template.render(values).strip() + "\n")
+        for template in (templates.text, templates.html)
+    )
+    return mime.build(
+        frame,
+        subject,
+        text,
+        html,
+        stream=name,
+        about=about,
+        at=now,
+        name=f"{name}-{slug(frame.recipient)}",
+    )
+
+
+def feed_entry(renderer: Renderer, entry: Entry, frame: Frame) -> str:
     """The HTML of one paper in a feed, with its whole abstract."""
-    return renderer.feed_entry.render(card=card(0, entry, language, 4 * len(entry.paper.abstract)))
+    shown = card(entry, frame, 4 * len(entry.paper.abstract))
+    return renderer.feed_entry.render(card=shown)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Callable, Iterator, Mapping
 from html.parser import HTMLParser
 from typing import NamedTuple, NoReturn
 
@@ -17,21 +18,29 @@ _FOREIGN = re.compile(  # what premailer would fetch, lose, or apply to the wron
     r"@(?!media\b)[^\s;{]*|url\s*\(|[+~]|:(?:first|last|nth|only|empty|not|root)[\w-]*"
 )
 _SHEET = re.compile(r'<link rel="stylesheet" href="style\.css"\s*/?>')
+_INCLUDE = re.compile(r"""\{%\s*include\s+["']([^"']+)["']\s*%\}""")
 _VOID = frozenset("area base br col embed hr img input link meta param source track wbr".split())
 _OPENS = frozenset("if for macro call filter with autoescape block".split())
 
 
 class _Tag(NamedTuple):
     source: str
+    path: str
     line: int
 
 
-def inline(source: str, css: str, env: Environment, path: str, css_path: str) -> str:
-    """The same template with the rules of its style sheet in its elements."""
+Read = Callable[[str], tuple[str, str]]  # the name of a template to its source and path
+
+
+def inline(read: Read, env: Environment, name: str, css_name: str) -> str:
+    """The template, and what it includes, with the rules of the style sheet in its elements."""
+    css, css_path = read(css_name)
     css = re.sub(r"/\*.*?\*/", lambda m: "\n" * m[0].count("\n"), css, flags=re.DOTALL)
-    _refuse_css(css, css, css_path)
-    tags, html = _hold(env, source)
-    places = _Places(path, source, tags)
+    _refuse_css(css, {css_path: css})
+    tags: dict[str, _Tag] = {}
+    sources: dict[str, str] = {}
+    html = "".join(_hold(read, env, name, tags, sources))
+    places = _Places(sources, tags)
     places.feed(html)
     places.close()
     html = _HOLDER.sub(lambda m: f"<!--{m[0]}-->" if m[0] in places.text else m[0], html)
@@ -41,7 +50,9 @@ def inline(source: str, css: str, env: Environment, path: str, css_path: str) ->
     survived = [*_HOLDER.findall(out), *[""] * len(tags)]
     for held, (holder, tag) in zip(survived, tags.items(), strict=False):
         if held != holder:
-            raise TemplateError(f"{path}:{tag.line}: {tag.source} does not survive inlining here")
+            raise TemplateError(
+                f"{tag.path}:{tag.line}: {tag.source} does not survive inlining here"
+            )
     holders = re.compile(f"<!--({_HOLDER.pattern})-->|({_HOLDER.pattern})")
     return holders.sub(lambda m: tags[m[1] or m[2]].source, out)
 
@@ -58,32 +69,39 @@ def _inlined(html: str) -> str:
     return str(Premailer(html, **rules).transform(pretty_print=False))
 
 
-def _hold(env: Environment, source: str) -> tuple[dict[str, _Tag], str]:
-    """The template with a placeholder for each tag; comments go, white space is trimmed."""
-    tags: dict[str, _Tag] = {}
-    html: list[str] = []
+def _hold(
+    read: Read, env: Environment, name: str, tags: dict[str, _Tag], sources: dict[str, str]
+) -> Iterator[str]:
+    """The template with a placeholder for each tag, and includes in their places; comments go."""
+    source, path = read(name)
+    sources[path] = source
     held: list[str] | None = None
     first = 0
     for line, kind, value in env.lex(source):
         if kind.endswith("_begin"):
             held, first = ["{% raw %}" if kind == "raw_begin" else value[:2]], line
         elif held is None:
-            html.append(value)
+            yield value
         elif not kind.endswith("_end"):
             held.append(value)
         else:
             held.append("{% endraw %}" if kind == "raw_end" else value.strip().lstrip("-+"))
-            if kind != "comment_end":
-                holder = f"zqj{len(tags):04}zq"
-                tags[holder] = _Tag("".join(held), first)
-                html.append(holder)
+            tag = _Tag("".join(held), path, first)
             held = None
-    return tags, "".join(html)
+            if included := _INCLUDE.fullmatch(tag.source):
+                yield from _hold(read, env, included[1], tags, sources)
+            elif kind != "comment_end":
+                holder = f"zqj{len(tags):04}zq"
+                tags[holder] = tag
+                yield holder
 
 
-def _refuse_css(css: str, source: str, path: str) -> None:
+def _refuse_css(css: str, sources: Mapping[str, str]) -> None:
     rules = re.sub(r"\{[^{}]*\}", lambda m: re.sub(r"[+~:]", " ", m[0]), css)
     if found := _FOREIGN.search(rules):
+        path, source = next(
+            (each for each in sources.items() if found[0] in each[1]), next(iter(sources.items()))
+        )
         line = source.count("\n", 0, max(0, source.find(found[0]))) + 1
         raise TemplateError(f"{path}:{line}: {found[0].strip()} cannot be used in a mail's styles")
 
@@ -91,9 +109,9 @@ def _refuse_css(css: str, source: str, path: str) -> None:
 class _Places(HTMLParser):
     """Where each tag stands; refuses it where no placeholder can."""
 
-    def __init__(self, path: str, source: str, tags: dict[str, _Tag]) -> None:
+    def __init__(self, sources: Mapping[str, str], tags: dict[str, _Tag]) -> None:
         super().__init__(convert_charrefs=False)
-        self.path, self.source, self.tags = path, source, tags
+        self.sources, self.tags = sources, tags
         self.text: set[str] = set()  #: placeholders between elements
         self._open: list[str] = []
         self._blocks: list[tuple[str, object]] = []
@@ -109,7 +127,7 @@ class _Places(HTMLParser):
                     self._refuse(holder, f"stands inside {key}; write one element for each look")
                 self._pair(holder, (self.getpos(), key))
             if key == "style":
-                _refuse_css(f"{{{value}}}", self.source, self.path)
+                _refuse_css(f"{{{value}}}", self.sources)
         if name not in _VOID:
             self._open.append(name)
 
@@ -127,7 +145,7 @@ class _Places(HTMLParser):
     def handle_data(self, data: str) -> None:
         inside = self._open[-1] if self._open else ""
         if inside == "style":
-            _refuse_css(data, self.source, self.path)
+            _refuse_css(data, self.sources)
         for holder in _HOLDER.findall(data):
             if inside in ("style", "script", ""):
                 self._refuse(
@@ -152,7 +170,7 @@ class _Places(HTMLParser):
         word = re.match(r"\{%\s*(\w*)", self.tags[holder].source)
         verb = word[1] if word else ""
         if verb in ("include", "extends", "import", "from"):
-            self._refuse(holder, "cannot be used here: this template must stand in one file")
+            self._refuse(holder, "cannot be used here: only a file named in quotes can be included")
         if verb in _OPENS:
             self._blocks.append((holder, place))
         elif self._blocks and (verb.startswith("end") or verb in ("else", "elif")):
@@ -164,4 +182,4 @@ class _Places(HTMLParser):
 
     def _refuse(self, holder: str, why: str) -> NoReturn:
         tag = self.tags[holder]
-        raise TemplateError(f"{self.path}:{tag.line}: {tag.source} {why}")
+        raise TemplateError(f"{tag.path}:{tag.line}: {tag.source} {why}")

@@ -5,12 +5,14 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
+from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr
+from functools import lru_cache
 
 from digest.errors import ConfigError, DeliveryError
-from digest.model import Edition, Message
-from digest.render.text import clean, slug
+from digest.model import Message
+from digest.render.text import clean
 from digest.render.view import Frame
 
 _LOCAL_PART = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]{1,64}")
@@ -19,56 +21,105 @@ _URI = re.compile(r"(?:https?://|mailto:)[!-;=?-~]+")  # printable ASCII, neithe
 _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
-def build(edition: Edition, frame: Frame, subject: str, text: str, html: str) -> Message:
-    """The message of one edition to one address; the frame's values are already clean."""
-    facts = (frame.list_id, edition.subscriber, frame.recipient, str(edition.local_date))
+def build(
+    frame: Frame,
+    subject: str,
+    text: bytes,
+    html: bytes,
+    *,
+    stream: str,
+    about: str,
+    at: datetime,
+    name: str,
+    dense: bool = True,
+) -> Message:
+    """A message of quoted-printable bodies to one address; the frame's values are already clean.
+
+    The same `about` in a stream is the same message: its id and its bytes do not change. Only editions and
+    what comes with a subscription name a way to unsubscribe (RFC 8058); a question has none.
+    """
+    facts = (frame.list_id, frame.recipient, stream, about)
     key = hashlib.sha256("\0".join(facts).encode("utf-8", "replace")).hexdigest()[:32]
     boundary = f"=_{key[:24]}"  # no encoded body has "=_" in it
     message_id = f"<{key}@{_domain(frame.domain)}>"
-    name, sender = parseaddr(frame.sender)
+    display, sender = _parsed(frame.sender)
+    listed = stream != "confirm"
     head = {
-        "From": f"{_phrase(name or frame.service)} <{_address(sender)}>",
+        "From": f"{_phrase(display or frame.service)} <{_address(sender)}>",
         "To": _recipient(frame.recipient or sender),
-        "Reply-To": _address(parseaddr(frame.reply_to)[1]) if frame.reply_to else "",
+        "Reply-To": _address(_parsed(frame.reply_to)[1]) if frame.reply_to else "",
         "Subject": _words(subject, len("Subject: ")),
-        "Date": format_datetime(edition.composed_at),
+        "Date": _date(at),
         "Message-ID": message_id,
-        "List-Id": f"{_phrase(frame.service)} <{_domain(frame.list_id)}>",
-        **_unsubscribe(frame),
+        "List-Id": f"{_phrase(frame.service)} <{_domain(frame.list_id)}>" if listed else "",
+        **(_unsubscribe(frame) if listed else {}),
+        "Feedback-ID": f"{at:%Y%m%d}:{stream}:digest:{_domain(frame.domain)}" if listed else "",
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",
         "Content-Type": f'multipart/alternative; boundary="{boundary}"',
     }
-    lines = "".join(f"{name}: {value}\r\n" for name, value in head.items() if value)
     rule = f"\r\n--{boundary}"
-    parts = (part("plain", text), part("html", html))
-    body = b"".join(rule.encode() + b"\r\n" + piece for piece in parts)
-    content = lines.encode("ascii") + body + f"{rule}--\r\n".encode()
-    return Message(
-        name=f"{edition.local_date}-{slug(edition.subscriber)}",
-        address=head["To"],
-        message_id=message_id,
-        content=content,
-        text=text,
-        html=html,
-    )
+    lines = "".join([f"{header}: {value}\r\n" for header, value in head.items() if value])
+    start, between = (lines + rule + "\r\n").encode("ascii"), f"{rule}\r\n".encode()
+    end = f"{rule}--\r\n".encode()
+    if dense:
+        parts = (start, part("plain", text), between, part("html", html), end)
+    else:
+        heads = (_part_head(kind, "quoted-printable") for kind in ("plain", "html"))
+        parts = (start + next(heads), text, between + next(heads), html, end)
+    content = b"".join(parts)
+    return Message(name=name, address=head["To"], message_id=message_id, content=content)
 
 
-def part(kind: str, text: str) -> bytes:
-    """One encoded body with its headers, quoted-printable or base64, whichever is smaller."""
-    raw = "\r\n".join([*text.splitlines(), ""]).encode("utf-8", "replace")
-    encoding, body = "quoted-printable", binascii.b2a_qp(raw, istext=True)
-    if len(body) > (len(raw) + 2) // 3 * 4 + len(raw) // 57 * 2:
-        encoding, body = "base64", _base64(raw)
-    head = (
+def encode(text: str) -> bytes:
+    """Text as quoted-printable (RFC 2045 §6.7) that ends at a line's end, so that pieces can be joined."""
+    if not text:
+        return b""
+    # The x stands for what may follow: nothing before it is treated as the end of the text.
+    raw = text.encode("utf-8", "replace") + b"x"
+    body = binascii.b2a_qp(raw, istext=True)[:-1].replace(b"\n", b"\r\n")
+    return body if body.endswith(b"\n") else body + b"=\r\n"
+
+
+def decoded(body: bytes) -> str:
+    """The text of a quoted-printable body."""
+    return binascii.a2b_qp(body).decode("utf-8").replace("\r\n", "\n")
+
+
+def is_dense(body: bytes) -> bool:
+    """Whether so much of a quoted-printable body is escaped that base64 may be smaller (CJK)."""
+    return body.count(b"=") > len(body) // 8
+
+
+def part(kind: str, body: bytes) -> bytes:
+    """One quoted-printable body with its headers; as base64 where that is smaller."""
+    encoding = "quoted-printable"
+    if is_dense(body):
+        raw = binascii.a2b_qp(body)
+        if len(body) > (len(raw) + 2) // 3 * 4 + len(raw) // 57 * 2:
+            encoding, body = "base64", _base64(raw)
+    return _part_head(kind, encoding) + body
+
+
+def _part_head(kind: str, encoding: str) -> bytes:
+    return (
         f"Content-Type: text/{kind}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
-    )
-    return head.encode() + body
+    ).encode()
 
 
 def _base64(raw: bytes) -> bytes:
     lines = (binascii.b2a_base64(raw[n : n + 57], newline=False) for n in range(0, len(raw), 57))
     return b"\r\n".join(lines)
+
+
+@lru_cache(maxsize=64)
+def _parsed(address: str) -> tuple[str, str]:
+    return parseaddr(address)
+
+
+@lru_cache(maxsize=64)
+def _date(at: datetime) -> str:
+    return format_datetime(at)
 
 
 def _unsubscribe(frame: Frame) -> dict[str, str]:
@@ -95,6 +146,7 @@ def _recipient(given: str) -> str:
         raise DeliveryError(str(error), permanent=True) from error
 
 
+@lru_cache(maxsize=4_096)
 def _domain(given: str) -> str:
     try:
         domain = given if given.isascii() else given.encode("idna").decode()
@@ -105,6 +157,7 @@ def _domain(given: str) -> str:
     return domain
 
 
+@lru_cache(maxsize=4_096)
 def _words(text: str, used: int) -> str:
     """Unstructured header text: as it is, or as encoded words nobody can slip a header into."""
     text = clean(text, 300)
@@ -112,6 +165,7 @@ def _words(text: str, used: int) -> str:
     return Header(text, charset, 76, header_name=" " * used).encode(linesep="\r\n")
 
 
+@lru_cache(maxsize=256)
 def _phrase(name: str) -> str:
     """A display name, quoted or encoded where it must be."""
     name = clean(name, 60) or "Digest"

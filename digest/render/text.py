@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 _ENDINGS = re.compile(r"[.!?…][)\"'”’\]]*(?=\s)|[。！？]")
@@ -83,23 +83,34 @@ def shorten(text: str, limit: int) -> str:
     return cut(text[: limit * 2], width(text[:limit]))
 
 
-def mark(text: str, terms: tuple[str, ...]) -> tuple[tuple[str, bool], ...]:
-    """The text in pieces, each with whether it is one of the terms."""
-    pieces = _finder(terms).split(text) if terms else [text]
-    return tuple((piece, n % 2 == 1) for n, piece in enumerate(pieces) if piece)
+def mark(text: str, terms: Iterable[str]) -> tuple[tuple[str, bool], ...]:
+    """The text in pieces, each with whether it is of one of the terms."""
+    pieces: list[tuple[str, bool]] = []
+    end = 0
+    for start, stop in sorted(span for term in terms for span in spans(text, term)):
+        if start > end or not pieces:
+            pieces += [(text[end:start], False), (text[start:stop], True)]
+        elif stop > end:  # it overlaps with the one before, or touches it
+            pieces[-1] = (pieces[-1][0] + text[end:stop], True)
+        end = max(end, stop)
+    return tuple(piece for piece in [*pieces, (text[end:], False)] if piece[0])
 
 
-@lru_cache(maxsize=4_096)
-def _finder(terms: tuple[str, ...]) -> re.Pattern[str]:
-    """Terms as whole words, longest first, hyphenated or not, in their common inflections."""
-    found = []
-    for term in sorted(terms, key=len, reverse=True)[:60]:
-        words = [_inflected(word) for word in _APART.split(term[:100]) if word]
-        if words:
-            start = r"(?<!\w)" if _is_letter(term[0]) else ""
-            end = r"(?!\w)" if _is_letter(term[-1]) else ""
-            found.append(start + f"{_APART.pattern}?".join(words) + end)
-    return re.compile(f"({'|'.join(found) or '(?!)'})")
+@lru_cache(maxsize=65_536)
+def spans(text: str, term: str) -> tuple[tuple[int, int], ...]:
+    """Where a text has a term: first and past its last character."""
+    return tuple(found.span() for found in _finder(term).finditer(text))
+
+
+@lru_cache(maxsize=16_384)
+def _finder(term: str) -> re.Pattern[str]:
+    """A term as whole words, hyphenated or not, in their common inflections."""
+    words = [_inflected(word) for word in _APART.split(term[:100]) if word]
+    if not words:
+        return re.compile("(?!)")
+    start = r"(?<!\w)" if _is_letter(term[0]) else ""
+    end = r"(?!\w)" if _is_letter(term[-1]) else ""
+    return re.compile(start + f"{_APART.pattern}?".join(words) + end)
 
 
 def _inflected(word: str) -> str:

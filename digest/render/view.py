@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from datetime import date
 from functools import lru_cache
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
 
-from digest.model import Edition, Entry, Paper, Reason
+from digest.model import Edition, Entry, Paper, Reason, Section
 from digest.render.latex import readable
 from digest.render.text import address, clean, cut, mark, points, shorten
+
+Layout = Literal["ranked", "interests"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,9 +31,13 @@ class Frame:
     reply_to: str = ""
     unsubscribe_url: str = ""
     unsubscribe_mailto: str = ""  #: an address, or a mailto: URI
+    preferences_url: str = ""
+    more_url: str = ""  #: "more like this", without the "/" and the paper's uid at its end
+    less_url: str = ""
     feed_url: str = ""
     web_url: str = ""
     postal_address: str = ""
+    layout: Layout = "ranked"
     language: str = "en-GB"  #: of dates, and of the templates
 
 
@@ -41,6 +49,16 @@ class Why:
     points: str
     terms: tuple[str, ...]  #: its words that the paper has
     related: str  #: words of the paper that go with it, or empty
+    first: bool = True  #: of the reasons of its paper
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Count:
+    """One signal, and how it moved since the reader saw it, or since we did."""
+
+    kind: Literal["upvote", "comment", "star"]
+    number: int
+    gain: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,25 +69,43 @@ class Link:
     url: str
 
 
+REASONS = 6  # interests that a card names, the strongest
+
+Marked = tuple[tuple[str, bool], ...]  # a text in pieces, and whether each matched
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Card:
-    """One paper."""
+    """One paper: first what it says to everybody, then what it says to one reader."""
 
+    uid: str
     title: str
     url: str  #: its own, or that of a search for it
     authors: tuple[str, ...]  #: those to be named
     more_authors: int
     organisation: str
+    source: str  #: where the link leads: "arXiv", or a host
     published: str  #: in words, or empty
     abstract: str
     links: tuple[Link, ...]
-    rank: int = 0
-    upvotes: int | None = None
-    comments: int | None = None
-    stars: int | None = None
-    late: bool = False  #: its day's list had been read without it
-    marked: tuple[tuple[str, bool], ...] = ()  #: the abstract in pieces, and whether each matched
-    why: tuple[Why, ...] = ()
+    signals: tuple[Count, ...] = ()
+
+    marked_title: Marked = ()
+    marked_abstract: Marked = ()
+    why: tuple[Why | str, ...] = ()
+    more_url: str = ""
+    less_url: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """A section of the mail."""
+
+    kind: str  #: match, interest, late, or another of the edition's sections
+    interest: str  #: its name, in a section of one interest
+    short: str  #: points that the nearest miss lacks
+    start: int  #: the number of its first card in the mail
+    cards: tuple[Card | str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,77 +118,177 @@ class Page:
     direction: str  #: ltr or rtl
     considered: int
     matched: int
+    climbing: int
+    shown: int  #: papers in this mail
     more: int  #: matched, but not in this mail
     remarks: str  #: what the reader should know, or empty
-    top: str  #: the best paper's short name, for a subject; empty if nothing matched
-    cards: tuple[Card, ...]
+    nearest: bool  #: nothing matched, and it has what came closest
+    top: str  #: the best paper's short name, for a subject; empty without papers
+    preview: str  #: what a list of mails shows beside the subject
+    groups: tuple[Group, ...]
 
 
-def page(edition: Edition, frame: Frame, entries: int, limit: int) -> Page:
-    """The edition with its best entries, their abstracts at about `limit` characters."""
-    shown = edition.entries[:entries]
-    cards = tuple(card(rank, entry, frame.language, limit) for rank, entry in enumerate(shown, 1))
-    locale = _locale(frame.language)
+def page(
+    edition: Edition,
+    frame: Frame,
+    entries: Sequence[Entry],
+    cards: Sequence[Card | str],
+    best: str,
+) -> Page:
+    """The edition with these of its entries, a card (or what stands for it) for each, the best one's title."""
+    matches = sum(entry.section == Section.MATCH for entry in entries)
+    nearest = bool(entries) and entries[0].section == Section.NEAREST
+    language, direction = language_of(frame.language)
+    date_in_words = _words(edition.local_date, "full", frame.language)
     return Page(
-        date=_words(edition.local_date, "full", frame.language),
+        date=date_in_words,
         day=_words(edition.local_date, "d MMMM", frame.language),
-        language=str(locale).replace("_", "-"),
-        direction="rtl" if locale.character_order == "right-to-left" else "ltr",
+        language=language,
+        direction=direction,
         considered=edition.considered,
         matched=edition.matched,
-        more=max(edition.matched, len(edition.entries)) - len(cards),
+        climbing=sum(entry.section == Section.CLIMBING for entry in entries),
+        shown=len(entries),
+        more=max(edition.matched - matches, len(edition.entries) - len(entries)),
         remarks=clean(edition.remarks, 300),
-        top=_name(cards) if cards else "",
-        cards=cards,
+        nearest=nearest,
+        top=_name(best, alone=len(entries) == 1 and not nearest) if best else "",
+        preview=preview(best) or date_in_words,
+        groups=tuple(_groups(edition, frame, entries, cards)),
     )
+
+
+def preview(best: str) -> str:
+    """What a list of mails shows beside the subject: the best paper's title."""
+    return cut(best, 110)
+
+
+def notice_page(frame: Frame, preview: str) -> Page:
+    """What the shared head of a mail needs where there is no edition."""
+    language, direction = language_of(frame.language)
+    return Page(
+        date="", day="", language=language, direction=direction, considered=0, matched=0, climbing=0,
+        shown=0, more=0, remarks="", nearest=False, top="", preview=preview, groups=(),
+    )  # fmt: skip
+
+
+def _groups(
+    edition: Edition, frame: Frame, entries: Sequence[Entry], cards: Sequence[Card | str]
+) -> Iterable[Group]:
+    """What matched, as one list or by interest; then what climbs, came late, or may surprise."""
+    found: dict[tuple[str, str, str], list[Card | str]] = {}
+    for entry, card in zip(entries, cards, strict=True):
+        section, interest, short = entry.section.value, "", ""
+        if section == "match" and entry.signals.late:
+            section = "late"
+        elif section == "match" and frame.layout == "interests":
+            section, interest = "interest", strongest(entry.reasons)
+        elif section == "nearest":
+            short = points(edition.cut - entry.points)
+        found.setdefault((section, interest, short), []).append(card)
+    start = 1
+    for kind, interest, short in sorted(found, key=lambda group: _ORDER.index(group[0])):
+        chosen = found[kind, interest, short]
+        yield Group(kind=kind, interest=interest, short=short, start=start, cards=tuple(chosen))
+        start += len(chosen)
+
+
+_ORDER = ("match", "interest", "climbing", "late", "stretch", "nearest")
 
 
 def cleaned(frame: Frame) -> Frame:
     """The frame with each value on one line; links that nobody should follow are gone."""
-    given = {f.name: getattr(frame, f.name) for f in fields(Frame)}
-    given["postal_address"] = ", ".join(frame.postal_address.splitlines())
-    values = {name: clean(value, 2_000) for name, value in given.items()}
-    for name in ("unsubscribe_url", "feed_url", "web_url"):
-        values[name] = address(values[name]) or ""
-    if values["unsubscribe_mailto"]:
-        values["unsubscribe_mailto"] = "mailto:" + values["unsubscribe_mailto"].removeprefix(
-            "mailto:"
-        )
-    return replace(frame, **values)
+    changed: dict[str, Any] = {}
+    for name in _NAMES:
+        given = value = getattr(frame, name)
+        if name == "postal_address":
+            value = ", ".join(value.splitlines())
+        value = _cleaned(value)
+        if name in _URLS:
+            value = address(value) or ""
+        elif name == "unsubscribe_mailto" and value and not value.startswith("mailto:"):
+            value = f"mailto:{value}"
+        if value != given:
+            changed[name] = value
+    return replace(frame, **changed) if changed else frame
 
 
-def card(rank: int, entry: Entry, language: str, limit: int) -> Card:
-    known, signals = _known(entry.paper, language, limit), entry.signals
-    terms = dict.fromkeys(clean(reason.term) for reason in entry.reasons if reason.field)
+@lru_cache(maxsize=1_024)
+def _cleaned(value: str) -> str:
+    return clean(value, 2_000)
+
+
+_NAMES = tuple(field.name for field in fields(Frame))
+_URLS = {name for name in _NAMES if name.endswith("_url")}
+
+
+def facts(entry: Entry, language: str, limit: int) -> Card:
+    """What a card says to everybody; its abstract has about `limit` characters."""
+    known, now, before = _known(entry.paper, language, limit), entry.signals, entry.before
+    if not known.published and now.featured_on:
+        known = replace(known, published=_words(now.featured_on, "d MMM y", language))
+    counts = (
+        _count("upvote", now.upvotes, before.upvotes if before else None),
+        _count("comment", now.comments, before.comments if before else None),
+        _count("star", now.stars, before.stars if before else None),
+    )
+    return replace(known, signals=tuple(count for count in counts if count.number))
+
+
+def _count(
+    kind: Literal["upvote", "comment", "star"], number: int | None, before: int | None
+) -> Count:
+    gain = number - before if number is not None and before is not None else 0
+    return Count(kind=kind, number=number or 0, gain=gain)
+
+
+def card(entry: Entry, frame: Frame, limit: int) -> Card:
+    """One paper as one reader sees it."""
+    known = facts(entry, frame.language, limit)
+    words = matched_words(entry.reasons)
+    more, less = opinions(frame, known.uid)
     return replace(
         known,
-        rank=rank,
-        upvotes=signals.upvotes,
-        comments=signals.comments,
-        stars=signals.stars,
-        late=signals.late,
-        marked=mark(known.abstract, tuple(terms)),
-        why=_why(entry.reasons),
+        marked_title=mark(known.title, words),
+        marked_abstract=mark(known.abstract, words),
+        why=tuple(
+            why(reasons, first=not number)
+            for number, reasons in enumerate(by_interest(entry.reasons)[:REASONS])
+        ),
+        more_url=more,
+        less_url=less,
     )
+
+
+def opinions(frame: Frame, uid: str) -> tuple[str, str]:
+    """Where to ask for more and for less like a paper; empty where nothing is served."""
+    asked = frame.more_url and frame.less_url and uid
+    return (f"{frame.more_url}/{uid}", f"{frame.less_url}/{uid}") if asked else ("", "")
 
 
 @lru_cache(maxsize=2_048)  # one paper goes to many subscribers
 def _known(paper: Paper, language: str, limit: int) -> Card:
-    """What a card says to everybody."""
     names = [clean(readable(name[:120])) for name in paper.authors]
     named = names if len(names) <= 4 else names[:3]
     title = cut(clean(readable(paper.title)), 2_000) or "Untitled"
     links = _links(paper, title)
     return Card(
+        uid=quote(clean(paper.uid), safe=""),
         title=title,
         url=links[0].url,
         authors=tuple(named),
         more_authors=max(len(names), paper.author_count or 0) - len(named),
         organisation=clean((paper.organisation or "")[:200]),
+        source=_source(links[0]),
         published=_words(paper.published_on, "d MMM y", language) if paper.published_on else "",
         abstract=shorten(clean(readable(paper.abstract)), limit),
         links=links,
     )
+
+
+def _source(link: Link) -> str:
+    host = (urlsplit(link.url).hostname or "").removeprefix("www.")
+    return "" if link.kind == "search" else {"arxiv.org": "arXiv"}.get(host, cut(host, 40))
 
 
 def _links(paper: Paper, title: str) -> tuple[Link, ...]:
@@ -168,28 +304,52 @@ def _links(paper: Paper, title: str) -> tuple[Link, ...]:
     return tuple(links[:-1] if len(links) > 1 else links)
 
 
-def _why(reasons: tuple[Reason, ...]) -> tuple[Why, ...]:
-    """Points by interest, most first; a term without an interest stands for itself."""
-    sums: dict[str, int] = {}
-    terms: dict[str, dict[str, None]] = {}
-    related: dict[str, str] = {}
+def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
+    """The reasons interest by interest, the one with the most points first."""
+    groups: dict[str, list[Reason]] = {}
+    for reason in reasons:
+        name = reason.interest or f"\0{reason.term}"
+        if name in groups:
+            groups[name].append(reason)
+        else:
+            groups[name] = [reason]
+    ordered = sorted(groups.values(), key=_sum, reverse=True)
+    return [tuple(group) for group in ordered]
+
+
+def _sum(reasons: Iterable[Reason]) -> int:
+    return sum([reason.points for reason in reasons])
+
+
+def strongest(reasons: Iterable[Reason]) -> str:
+    """The interest that gave the most points; empty where none did."""
+    named = by_interest(reason for reason in reasons if reason.interest)
+    return clean((named[0][0].interest or "")[:100]) if named else ""
+
+
+def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
+    """The words to mark."""
+    return tuple(dict.fromkeys(reason.term for reason in reasons if reason.field))
+
+
+def why(reasons: tuple[Reason, ...], *, first: bool) -> Why:
+    """The reasons of one interest as one; a term without an interest stands for itself."""
+    terms: dict[str, None] = {}
+    related = ""
+    term = clean(reasons[0].term[:100])
+    name = clean((reasons[0].interest or "")[:100]) or term[:1].upper() + term[1:]
     for reason in reasons:
         term = clean(reason.term[:100])
-        name = clean(reason.interest[:100]) if reason.interest else term[:1].upper() + term[1:]
-        sums[name] = sums.get(name, 0) + reason.points
         if reason.interest and not reason.field:
-            related[name] = term
+            related = term
         elif term.casefold() != name.casefold():
-            terms.setdefault(name, {})[term] = None
-    best = sorted(sums, key=lambda name: -sums[name])[:6]
-    return tuple(
-        Why(
-            interest=name,
-            points=points(sums[name]),
-            terms=tuple(terms.get(name, ()))[:4],
-            related=_unnamed(related.get(name, ""), terms.get(name, {})),
-        )
-        for name in best
+            terms[term] = None
+    return Why(
+        interest=name,
+        points=points(_sum(reasons)),
+        terms=tuple(terms)[:4],
+        related=_unnamed(related, terms),
+        first=first,
     )
 
 
@@ -205,20 +365,27 @@ def _unnamed(related: str, terms: Iterable[str]) -> str:
     return f"{heading}: {', '.join(left)}" if left else ""
 
 
-def _name(cards: tuple[Card, ...]) -> str:
-    """What people call the best one: "MoE++" of "MoE++: Accelerating"; alone, by its full title."""
-    title = cards[0].title
+def _name(title: str, *, alone: bool) -> str:
+    """What people call a paper: "MoE++" of "MoE++: Accelerating"; alone, by its full title."""
     short, colon, _ = title.partition(": ")
-    return short if colon and 3 <= len(short) <= 40 and len(cards) > 1 else cut(title, 60)
+    return short if colon and 3 <= len(short) <= 40 and not alone else cut(title, 60)
 
 
 @lru_cache(maxsize=4096)
 def _words(day: date, style: str, language: str) -> str:
-    return format_date(day, style, locale=_locale(language)).replace(" ", "\xa0")
+    return format_date(day, style, locale=locale(language)).replace(" ", "\xa0")
 
 
 @lru_cache(maxsize=64)
-def _locale(language: str) -> Locale:
+def language_of(language: str) -> tuple[str, str]:
+    """How HTML names the language that is used, and its direction."""
+    found = locale(language)
+    direction = "rtl" if found.character_order == "right-to-left" else "ltr"
+    return str(found).replace("_", "-"), direction
+
+
+@lru_cache(maxsize=64)
+def locale(language: str) -> Locale:
     """The locale, or English: an unknown language never stops a mail."""
     try:
         return Locale.parse(language, sep="-")

@@ -229,6 +229,7 @@ class MailTable(Table):
 
     sender: Mailbox = Field(default="Daily papers <papers@example.org>", alias="from")
     reply_to: MailboxOrNone = ""
+    postal_address: str = Field(default="", max_length=300)
     outbox: FilePath = Path("var/outbox")
     when_uncertain: Literal["resend", "hold"] = "resend"
 

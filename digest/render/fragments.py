@@ -1,0 +1,332 @@
+"""The fast way to a mail: what many mails share is rendered and encoded once, and then only joined.
+
+A part (HTML or text) is cut into a frame, its cards, and the reasons in a card. A card is kept with slots for
+what one reader sees otherwise than another: marked words, reasons, links of one's own. Every piece is
+quoted-printable by itself and ends at a line's end, so that pieces in any order are a valid body.
+What comes out is what the whole template would give, byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import lru_cache
+from itertools import chain, cycle
+from operator import attrgetter
+from typing import Any, NamedTuple
+
+import jinja2
+from markupsafe import escape
+
+from digest.model import Edition, Entry, Paper, Reason, Section, Signals
+from digest.render import mime
+from digest.render.text import mark
+from digest.render.view import (
+    REASONS,
+    Card,
+    Frame,
+    Page,
+    card,
+    facts,
+    matched_words,
+    page,
+    strongest,
+    why,
+)
+
+_FRAMES = 1_024  # of a day's counts
+_SHELLS = 4_096  # papers of a few batches, with and without reasons
+_MARKS = 512  # sets of words for one paper
+_SLOT = re.compile("\0(\\w+)\0")
+_MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
+
+
+class Bodies(NamedTuple):
+    """What a mail says; its parts in quoted-printable."""
+
+    subject: str
+    text: bytes
+    html: bytes
+    dense: bool  #: base64 may be smaller
+
+
+class Cut(NamedTuple):
+    """A template cut at its blocks; in their places stand the values they are named after."""
+
+    frame: jinja2.Template
+    card: jinja2.Template
+    why: jinja2.Template
+
+
+class Part(NamedTuple):
+    """A template, whole and, where it has the blocks for it, in pieces."""
+
+    whole: jinja2.Template
+    cut: Cut | None = None
+
+
+_OWN = tuple(name for name in Frame.__slots__ if name == "recipient" or name.startswith("unsub"))
+_OWN += tuple(name for name in Frame.__slots__ if name.endswith("_url") and name not in _OWN)
+_OWNED = attrgetter(*_OWN)
+_SHARED = attrgetter(*(name for name in Frame.__slots__ if name not in _OWN))
+_POINTS = attrgetter("points")
+_MadeOf = tuple[Paper, Signals, Signals | None]
+
+
+class _Reason(NamedTuple):
+    """The reasons of one interest, as the first of a card and after others, and the words they mark."""
+
+    points: int
+    words: tuple[str, ...]
+    text: bytes
+    html: bytes
+    more_text: bytes
+    more_html: bytes
+
+
+@dataclass(slots=True)
+class _Cards:
+    """The cards of one mail, in both parts, by the slot of each in its frame."""
+
+    texts: dict[bytes, bytes]
+    htmls: dict[bytes, bytes]
+    best: str = ""  #: the title of the first
+    dense: bool = False
+
+
+@dataclass(slots=True)
+class _Shell:
+    """A card with slots, in both parts, and the marked texts that readers have wanted so far."""
+
+    made_of: _MadeOf
+    known: Card
+    text: bytes
+    html: bytes
+    tags: Mapping[str, tuple[str, str]]  #: around a marked word, by slot
+    dense: bool  #: base64 would be smaller
+    marked: dict[tuple[tuple[str, ...], ...], dict[bytes, bytes]] = field(default_factory=dict)
+
+    def marks(self, words: tuple[tuple[str, ...], ...]) -> dict[bytes, bytes]:
+        """The title and the abstract with these words marked, by slot."""
+        if (found := self.marked.get(words)) is None:
+            if len(self.marked) >= _MARKS:
+                self.marked.clear()
+            texts = {"title": self.known.title, "abstract": self.known.abstract}
+            found = self.marked[words] = {
+                slot.encode(): mime.encode(_tagged(texts[slot], chain(*words), *tags))
+                for slot, tags in self.tags.items()
+            }
+        return found
+
+
+def _tagged(text: str, words: Iterable[str], start: str, end: str) -> str:
+    pieces = mark(text, words)
+    return "".join(f"{start}{escape(p)}{end}" if hit else str(escape(p)) for p, hit in pieces)
+
+
+class Press:
+    """Makes the bodies of mails from one set of templates, and keeps what the next may share."""
+
+    def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
+        self.subject, self.text, self.html = subject, text, html
+        self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
+        self._frames: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._named: dict[tuple[object, ...], dict[str, str]] = {}
+
+    @property
+    def cut(self) -> bool:
+        """Whether mails are put together from pieces."""
+        return self._pieces is not None
+
+    def bodies(self, edition: Edition, frame: Frame, entries: int, limit: int) -> Bodies:
+        """Render an edition with its first entries, their abstracts at about `limit` characters."""
+        if not self._pieces:
+            return self.whole_bodies(edition, frame, entries, limit)
+        shown = edition.entries[:entries]
+        cards = self._pieces.cards(shown, frame, limit)
+        key = _alike(edition, frame, shown)
+        tokens = [f"\0card{number}\0" for number in range(len(shown))]
+        if (around := self._frames.get(key)) is None:
+            if len(self._frames) >= _FRAMES:
+                self._frames.clear()
+            slots = _slots_in(frame)
+            view = page(edition, slots, shown, tokens, cards.best)
+            if shown:
+                view = replace(view, top="\0top\0", preview="\0preview\0")
+            around = self._frames[key] = self._pieces.frames(view, slots)
+        if (named := self._named.get((key, cards.best))) is None:
+            if len(self._named) >= _FRAMES:
+                self._named.clear()
+            view = page(edition, frame, shown, tokens, cards.best)
+            named = {
+                "subject": self._subject(view, frame),
+                "top": view.top,
+                "preview": view.preview,
+            }
+            self._named[key, cards.best] = named
+        own = dict(zip(_OWN, _OWNED(frame), strict=True)) | named
+        text, html = self._pieces.filled(around, own, cards)
+        return Bodies(named["subject"], text, html, cards.dense)
+
+    def whole_bodies(self, edition: Edition, frame: Frame, entries: int, limit: int) -> Bodies:
+        """Render the same in the plain way: the whole template, without anything kept."""
+        shown = edition.entries[:entries]
+        cards = [card(entry, frame, limit) for entry in shown]
+        view = page(edition, frame, shown, cards, cards[0].title if cards else "")
+        subject = self._subject(view, frame)
+        values = {"page": view, "frame": frame, "subject": subject}
+        text, html = (
+            mime.encode(part.whole.render(values).strip() + "\n") for part in (self.text, self.html)
+        )
+        return Bodies(subject, text, html, dense=True)
+
+    def _subject(self, view: Page, frame: Frame) -> str:
+        return " ".join(self.subject.render(page=view, frame=frame).split())
+
+
+class _Pieces:
+    """What is kept, of both parts."""
+
+    def __init__(self, text: Cut, html: Cut) -> None:
+        self.text, self.html = text, html
+        self._shells: dict[tuple[object, ...], _Shell] = {}
+        self._reason = lru_cache(maxsize=65_536)(self._make_reason)
+        self._encoded = lru_cache(maxsize=4_096)(mime.encode)
+        self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
+
+    def cards(self, entries: Sequence[Entry], frame: Frame, limit: int) -> _Cards:
+        """Fill the cards of one reader; in the frames, tokens stand for them."""
+        served = bool(frame.more_url and frame.less_url)
+        own = {b"more": self._encoded(frame.more_url), b"less": self._encoded(frame.less_url)}
+        made = _Cards({}, {})
+        for number, entry in enumerate(entries):
+            shell = self._shell(entry, frame.language, limit, served)
+            reasons = [self._reason(flat) for flat in _by_interest(entry.reasons)]
+            reasons.sort(key=_POINTS, reverse=True)
+            own |= shell.marks(tuple([each.words for each in reasons if each.words]))
+            name, rest = f"card{number}".encode(), reasons[1:REASONS]
+            own[b"why"] = (reasons[0].text if reasons else b"") + b"".join(
+                [r.more_text for r in rest]
+            )
+            made.texts[name] = shell.text % own
+            own[b"why"] = (reasons[0].html if reasons else b"") + b"".join(
+                [r.more_html for r in rest]
+            )
+            made.htmls[name] = shell.html % own
+            made.dense = made.dense or shell.dense
+            if not number:
+                made.best = shell.known.title
+        return made
+
+    def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
+        """Render what surrounds the cards, with slots for them and for what one reader has."""
+        values = {"page": view, "frame": frame, "subject": "\0subject\0"}
+        text, html = (
+            _with_slots(cut.frame.render(values).strip() + "\n") for cut in (self.text, self.html)
+        )
+        return text, html
+
+    def filled(
+        self, around: tuple[bytes, bytes], own: Mapping[str, str], cards: _Cards
+    ) -> tuple[bytes, bytes]:
+        """Fill what surrounds the cards with them, and with what one reader has."""
+        text, html = around
+        texts = {name.encode(): self._encoded(value) for name, value in own.items()}
+        htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
+        return text % (texts | cards.texts), html % (htmls | cards.htmls)
+
+    def _make_reason(self, flat: tuple[Any, ...]) -> _Reason:
+        reasons = tuple(
+            Reason(interest=flat[n], term=flat[n + 1], field=flat[n + 2], points=flat[n + 3])
+            for n in range(0, len(flat), 4)
+        )
+        made = [
+            mime.encode(cut.why.render(why=why(reasons, first=first)))
+            for first in (True, False)
+            for cut in (self.text, self.html)
+        ]
+        return _Reason(sum(flat[3::4]), matched_words(reasons), *made)
+
+    def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
+        paper, reasoned = entry.paper, bool(entry.reasons)
+        made_of = (paper, entry.signals, entry.before)
+        key = (paper.uid or paper.title, language, limit, reasoned, served)
+        shell = self._shells.get(key)
+        if shell is None or shell.made_of != made_of:
+            if len(self._shells) >= _SHELLS:
+                del self._shells[next(iter(self._shells))]
+            shell = self._make_shell(made_of, facts(entry, language, limit), reasoned, served)
+            self._shells[key] = shell
+        return shell
+
+    def _make_shell(self, made_of: _MadeOf, known: Card, reasoned: bool, served: bool) -> _Shell:
+        served = served and bool(known.uid)
+        slots = replace(
+            known,
+            marked_title=_markable("title") if known.title else (),
+            marked_abstract=_markable("abstract") if known.abstract else (),
+            why=("\0why\0",) if reasoned else (),
+            more_url=f"\0more\0/{known.uid}" if served else "",
+            less_url=f"\0less\0/{known.uid}" if served else "",
+        )
+        tags: dict[str, tuple[str, str]] = {}
+
+        def as_slot(found: re.Match[str]) -> str:
+            tags[found[1]] = (found[2], found[3])
+            return f"\0{found[1]}\0"
+
+        text, html = (
+            _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
+            for cut in (self.text, self.html)
+        )
+        return _Shell(made_of, known, text, html, tags, mime.is_dense(html) or mime.is_dense(text))
+
+
+def _markable(name: str) -> tuple[tuple[str, bool], ...]:
+    """A text whose second piece is marked: what stands around it is what marks a word."""
+    return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
+
+
+def _with_slots(rendered: str) -> bytes:
+    """Encode what was rendered with names between zero bytes, to be filled by ``%``."""
+    pieces = zip(_SLOT.split(rendered), cycle((False, True)), strict=False)
+    return b"".join(
+        b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
+        for piece, is_slot in pieces
+    )
+
+
+def _by_interest(reasons: Sequence[Reason]) -> Iterable[tuple[Any, ...]]:
+    """The reasons of each interest as one flat tuple, quick to make and to compare."""
+    groups: dict[str, tuple[Any, ...]] = {}
+    for r in reasons:
+        name = r.interest or f"\0{r.term}"
+        if name in groups:
+            groups[name] += (r.interest, r.term, r.field, r.points)
+        else:
+            groups[name] = (r.interest, r.term, r.field, r.points)
+    return groups.values()
+
+
+def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:
+    """Name all that decides on a frame, but for the values that stand in slots."""
+    by_name = frame.layout == "interests"
+    return (
+        _SHARED(frame),
+        tuple(map(bool, _OWNED(frame))),
+        edition.local_date,
+        edition.considered,
+        edition.matched,
+        edition.remarks,
+        len(edition.entries),
+        tuple([(each.section, each.signals.late) for each in shown]),
+        tuple([strongest(each.reasons) for each in shown]) if by_name else (),
+        tuple([edition.cut - e.points for e in shown if e.section == Section.NEAREST]),
+    )
+
+
+def _slots_in(frame: Frame) -> Frame:
+    """The frame with slots for what one reader has."""
+    slots: dict[str, Any] = {name: f"\0{name}\0" for name in _OWN if getattr(frame, name)}
+    return replace(frame, **slots)
