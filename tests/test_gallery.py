@@ -15,6 +15,7 @@ from digest.model import Section
 from tests import gallery_files
 
 NAMES = [case.name for case in CASES]
+MAILS = [*NAMES, "confirm", "welcome"]
 STYLE = Path(__file__).parent.parent / "templates" / "email" / "style.css"
 
 
@@ -22,7 +23,7 @@ def test_each_case_is_a_page_a_text_and_a_message_and_the_index_shows_them_all(
     gallery: Path,
 ) -> None:
     endings = ("html", "txt", "eml")
-    files = {f"{name}.{ending}" for name in NAMES for ending in endings}
+    files = {f"{name}.{ending}" for name in MAILS for ending in endings}
     index = (gallery / "index.html").read_text(encoding="utf-8")
 
     assert {*files, "index.html"} == {path.name for path in gallery.iterdir()}
@@ -55,7 +56,7 @@ def test_a_colour_of_ones_own_is_in_every_page_of_the_gallery(tmp_path: Path) ->
     )
 
     assert result.exit_code == 0, result.output
-    for name in NAMES:
+    for name in MAILS:
         page = (tmp_path / "again" / f"{name}.html").read_text(encoding="utf-8")
         assert "#7a1fa2" in page
         assert accent not in page

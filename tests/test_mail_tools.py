@@ -21,6 +21,7 @@ from tests.gallery_files import BAD, TOOLS, needed, run
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = [case.name for case in CASES]
+MAILS = [*NAMES, "confirm", "welcome"]
 VIEWS = [(size, scheme) for size in (320, 640) for scheme in ("light", "dark")]
 UNKNOWN_TO_VNU = (
     # Outlook's own properties, which hide what the preview line holds; no other program knows them.
@@ -30,7 +31,7 @@ UNKNOWN_TO_VNU = (
 
 @pytest.fixture(scope="session")
 def pages(gallery: Path) -> list[Path]:
-    return [gallery / f"{name}.html" for name in NAMES]
+    return [gallery / f"{name}.html" for name in MAILS]
 
 
 @pytest.fixture(scope="session")
@@ -163,7 +164,7 @@ def test_spamassassin_gives_no_mail_a_point(gallery: Path) -> None:
     tool = needed("DIGEST_TEST_SPAMASSASSIN", "SpamAssassin")
     bad = gallery.parent / "bad.eml"
     bad.write_bytes(b"From: a <a@example.org>\r\nSubject: FREE MONEY\r\n\r\nBUY NOW\r\n")
-    mails = [*(gallery / f"{name}.eml" for name in NAMES), bad]
+    mails = [*(gallery / f"{name}.eml" for name in MAILS), bad]
     reports = run(tool, "-L", "-t", "-x", *mails, HOME=str(gallery.parent))
     judgements = reports.split("Content analysis details:")[1:]
     found = [re.findall(r"(?m)^ *(-?\d+\.\d+) ([A-Z]\w+)", each) for each in judgements]
@@ -172,7 +173,7 @@ def test_spamassassin_gives_no_mail_a_point(gallery: Path) -> None:
 
     assert points.pop() > 1, rules
     assert max(points) <= 0.0, rules
-    assert all(("0.0", "HTML_MESSAGE") in rules[name] for name in NAMES), rules
+    assert all(("0.0", "HTML_MESSAGE") in rules[name] for name in MAILS), rules
 
 
 def papers(name: str) -> list[str]:

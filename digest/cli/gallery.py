@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from digest.cli.context import frame, template_folders
 from digest.errors import DigestError
-from digest.gallery import CASES, Case
+from digest.gallery import CASES
 
 if TYPE_CHECKING:
     from digest.model import Message
@@ -43,14 +44,13 @@ def write(config: Config, folder: Path) -> list[Path]:
     from digest import render
 
     renderer = render.load(template_folders(config))
-    full = _full(frame(config))
-    rendered = {case: _message(renderer, full, case) for case in CASES}
+    mails = _mails(renderer, _full(frame(config)))
     files = {}
-    for case, message in rendered.items():
-        files[f"{case.name}.html"] = message.html.encode()
-        files[f"{case.name}.txt"] = message.text.encode()
-        files[f"{case.name}.eml"] = message.content
-    files[INDEX] = _index(rendered).encode()
+    for name, (_, message) in mails.items():
+        files[f"{name}.html"] = message.html.encode()
+        files[f"{name}.txt"] = message.text.encode()
+        files[f"{name}.eml"] = message.content
+    files[INDEX] = _index(mails).encode()
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for name, content in files.items():
@@ -60,11 +60,23 @@ def write(config: Config, folder: Path) -> list[Path]:
     return [folder / name for name in files]
 
 
-def _message(renderer: Renderer, full: Frame, case: Case) -> Message:
-    """Render one case as its subscriber would get it; the one place that knows of `case.layout`."""
+def _mails(renderer: Renderer, full: Frame) -> dict[str, tuple[str, Message]]:
+    """Render what each mail shows and the mail itself, by the name of its files."""
     from digest import render
 
-    return render.message(renderer, case.edition, full)
+    mails = {
+        case.name: (
+            case.shows,
+            render.message(renderer, case.edition, replace(full, layout=case.layout)),
+        )
+        for case in CASES
+    }
+    now, first_at = CASES[0].edition.composed_at, datetime(2025, 3, 15, 7, 30)  # noqa: DTZ001
+    names = ("Mixture of experts", "Fine-tuning", "Retrieval")
+    url = "https://digest.example.org/confirm/Zk3v9Qm1x0aTt7LwYb2cDe"
+    mails["confirm"] = ("the confirmation", render.confirmation(renderer, full, url, now))
+    mails["welcome"] = ("the welcome", render.welcome(renderer, full, names, first_at, now))
+    return mails
 
 
 def _full(frame: Frame) -> Frame:
@@ -74,18 +86,19 @@ def _full(frame: Frame) -> Frame:
         recipient="reader@example.org",
         unsubscribe_url="https://digest.example.org/unsubscribe/Zk3v9Qm1x0aTt7LwYb2cDe",
         unsubscribe_mailto="unsubscribe@example.org",
+        preferences_url="https://digest.example.org/preferences/Zk3v9Qm1x0",
+        more_url="https://digest.example.org/more/Zk3v9Qm1x0",
+        less_url="https://digest.example.org/less/Zk3v9Qm1x0",
         feed_url="https://digest.example.org/feeds/Zk3v9Qm1x0.xml",
         web_url="https://digest.example.org/editions/Zk3v9Qm1x0",
         postal_address="1 Sample Street, Sampletown",
     )
 
 
-def _index(rendered: dict[Case, Message]) -> str:
+def _index(mails: dict[str, tuple[str, Message]]) -> str:
     cases = (
-        _CASE.format(
-            name=escape(case.name), shows=escape(case.shows), subject=escape(_subject(message))
-        )
-        for case, message in rendered.items()
+        _CASE.format(name=escape(name), shows=escape(shows), subject=escape(_subject(message)))
+        for name, (shows, message) in mails.items()
     )
     return _PAGE.format(cases="\n".join(cases))
 
