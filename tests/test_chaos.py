@@ -71,6 +71,21 @@ def test_a_kill_from_outside_at_any_moment_loses_nothing(seed: int) -> None:
     assert told.kills
 
 
+def test_what_a_kill_left_half_written_is_cleared_away_after_a_while() -> None:
+    with world("resend", readers=3, seed=0) as made:
+        made.new_day()
+        made.run("while publishing")
+        drafts = list(made.folder.rglob("*.tmp"))
+        made.run()
+        young = list(made.folder.rglob("*.tmp"))
+        for draft in drafts:
+            os.utime(draft, (0, 0))
+        made.run()
+        old = list(made.folder.rglob("*.tmp"))
+
+    assert (1, drafts, []) == (len(drafts), young, old)
+
+
 # A worker that sleeps through its lease: between two steps of it, another one does all that is to do.
 _SLEEP = """
 import os, sqlite3, subprocess, sys
