@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from sqlalchemy import text
 
 from tests.chaos import World, world
 
@@ -205,6 +206,33 @@ def test_a_database_that_is_locked_when_the_answer_comes_leaves_one_doubt() -> N
 
     assert "database is locked; another program writes to it" in told
     assert (0, []) == (tally.lost, tally.wrong)
+
+
+def test_a_database_server_that_hangs_up_between_two_steps_is_called_again() -> None:
+    server = os.environ.get("DIGEST_TEST_POSTGRES_URL", "")
+    if not server:
+        pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
+    with place(postgres=server, readers=5) as made:
+        gone: list[bool] = []
+
+        def cut() -> None:
+            if len(made.script.accepted) == 2 and not gone:
+                gone.append(True)
+                with made.engine.begin() as connection:
+                    connection.execute(_CUT)
+
+        made.script.watch = cut
+        code = made.run()
+        tally = made.tally()
+
+    assert gone
+    assert (0, 5, 0, []) == (code, tally.accepted, tally.doubtful, tally.wrong)
+
+
+_CUT = text(
+    "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND pid <> pg_backend_pid()"
+)
 
 
 # A clock that is set
