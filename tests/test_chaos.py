@@ -34,7 +34,7 @@ def test_every_point_that_the_code_names_is_on_the_list() -> None:
 def test_a_kill_at_each_point_loses_nothing_and_doubles_what_is_counted(
     policy: str, seed: int
 ) -> None:
-    with world(policy, readers=20, seed=seed) as made:
+    with world(policy, readers=50, seed=seed) as made:
         missed = made.round(order(made.chance))
         told = made.tally()
 
@@ -52,7 +52,7 @@ def test_a_kill_loses_nothing_on_postgresql_either(policy: str, seed: int) -> No
     server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
     if not server:
         pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
-    with world(policy, readers=20, seed=seed, postgres=server) as made:
+    with world(policy, readers=30, seed=seed, postgres=server) as made:
         made.round(DANGEROUS)
         told = made.tally()
 
@@ -62,7 +62,7 @@ def test_a_kill_loses_nothing_on_postgresql_either(policy: str, seed: int) -> No
 
 
 def test_a_kill_from_outside_at_any_moment_loses_nothing(seed: int) -> None:
-    with world("resend", readers=12, seed=seed) as made:
+    with world("resend", readers=30, seed=seed) as made:
         made.storm(3)
         told = made.tally()
 

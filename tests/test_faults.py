@@ -69,12 +69,11 @@ def test_a_disk_that_fills_while_mail_goes_out_leaves_nothing_unsaid(
     tmp_path: Path, moment: str
 ) -> None:
     with small_disk(tmp_path) as leave, place(parent=tmp_path, readers=12) as made:
-        filled = threading.Event()
+        once = threading.Lock()
 
         def fill() -> None:
             said = made.script.said[-1].upper() if made.script.said else ""
-            if said.startswith(moment) and not filled.is_set():
-                filled.set()
+            if said.startswith(moment) and once.acquire(blocking=False):
                 leave(0)
 
         made.script.watch = fill
@@ -85,7 +84,7 @@ def test_a_disk_that_fills_while_mail_goes_out_leaves_nothing_unsaid(
         made.drain()
         tally = made.tally()
 
-    assert filled.is_set()
+    assert once.locked()
     assert code == 0 or "free some space" in told
     assert (0, []) == (tally.lost, tally.wrong)
 
@@ -187,12 +186,11 @@ def test_a_database_that_is_locked_when_the_answer_comes_leaves_one_doubt() -> N
         made.run()
         made.new_day()
         made.before = IMPATIENT
-        held = ExitStack()
-        holding: list[None] = []
+        held, once = ExitStack(), threading.Lock()
 
         def hold() -> None:
-            if len(made.script.accepted) == 7 and not holding:
-                holding.append(held.enter_context(locked(made)))
+            if len(made.script.accepted) >= 7 and once.acquire(blocking=False):
+                held.enter_context(locked(made))
 
         made.script.watch = hold
         made.run()
@@ -213,11 +211,10 @@ def test_a_database_server_that_hangs_up_between_two_steps_is_called_again() -> 
     if not server:
         pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
     with place(postgres=server, readers=5) as made:
-        gone: list[bool] = []
+        once = threading.Lock()
 
         def cut() -> None:
-            if len(made.script.accepted) == 2 and not gone:
-                gone.append(True)
+            if len(made.script.accepted) >= 2 and once.acquire(blocking=False):
                 with made.engine.begin() as connection:
                     connection.execute(_CUT)
 
@@ -225,7 +222,7 @@ def test_a_database_server_that_hangs_up_between_two_steps_is_called_again() -> 
         code = made.run()
         tally = made.tally()
 
-    assert gone
+    assert once.locked()
     assert (0, 5, 0, []) == (code, tally.accepted, tally.doubtful, tally.wrong)
 
 
