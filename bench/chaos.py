@@ -22,7 +22,7 @@ COLUMNS = "kills connections deliveries accepted lost doubled doubtful parked".s
 
 def long_run(policy: str, postgres: str, kills: int, seed: int) -> Tally:
     """Kill so many times, at named points and from outside in turn."""
-    with world(policy, readers=40, seed=seed, postgres=postgres) as made:
+    with world(policy, readers=60, seed=seed, postgres=postgres) as made:
         while made.kills < kills:
             made.round(order(made.chance))
             made.storm(10)
@@ -48,7 +48,12 @@ def main() -> None:
     cases = [(policy, engine) for engine in engines for policy in ("resend", "hold")]
     share = -(-given.kills // len(cases))
     with ThreadPoolExecutor(given.jobs) as pool:
-        tallies = list(pool.map(lambda case: long_run(case[0], case[1], share, given.seed), cases))
+        seeds = range(given.seed, given.seed + len(cases))
+        runs = [
+            pool.submit(long_run, *case, share, seed)
+            for case, seed in zip(cases, seeds, strict=True)
+        ]
+        tallies = [run.result() for run in runs]
     total = sum(tallies, Tally())
     rows = [*zip([name(*case) for case in cases], tallies, strict=True), ("all", total)]
     print(f"{'':22}" + "".join(f"{column:>13}" for column in COLUMNS))

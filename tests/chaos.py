@@ -22,6 +22,7 @@ from datetime import UTC, date, datetime, timedelta
 from email import message_from_bytes
 from email.utils import parsedate_to_datetime
 from functools import partial
+from itertools import count
 from pathlib import Path
 from signal import SIGKILL
 from tempfile import TemporaryDirectory
@@ -194,17 +195,10 @@ class World:
         """Kill it at any moment of the dialogue, from outside, so many times at most, and drain."""
         self.new_day()
         for _ in range(kills):
-            patience = [self.chance.randint(1, 25)]
-            delay = self.chance.choice([0, 0, 0.0005, 0.002])
-
-            def strike(pid: int, patience: list[int] = patience, delay: float = delay) -> None:
-                patience[0] -= 1
-                if patience[0] == 0:
-                    time.sleep(delay)
-                    os.kill(pid, SIGKILL)
-
             command = self.start()
-            self.script.watch = partial(strike, command.pid)
+            moment = self.chance.randint(1, 25)
+            delay = self.chance.choice([0, 0, 0.0005, 0.002])
+            self.script.watch = partial(_strike, command.pid, count(1), moment, delay)
             code = self.end(command)
             self.script.watch = lambda: None
             if code != -SIGKILL:
@@ -283,6 +277,13 @@ class World:
                 ElementTree.parse(path)
             except ElementTree.ParseError as error:
                 yield f"{path.name}: {error}"
+
+
+def _strike(pid: int, answers: Iterator[int], moment: int, delay: float) -> None:
+    """Kill it when the server is about to give that answer, or a little later."""
+    if next(answers) == moment:
+        time.sleep(delay)
+        os.kill(pid, SIGKILL)
 
 
 def _lies(copies: Sequence[Copy], state: str, doubtful: int, *, hold: bool) -> Iterator[str]:

@@ -34,7 +34,7 @@ def test_every_point_that_the_code_names_is_on_the_list() -> None:
 def test_a_kill_at_each_point_loses_nothing_and_doubles_what_is_counted(
     policy: str, seed: int
 ) -> None:
-    with world(policy, readers=20, seed=seed) as made:
+    with world(policy, readers=50, seed=seed) as made:
         missed = made.round(order(made.chance))
         told = made.tally()
 
@@ -52,7 +52,7 @@ def test_a_kill_loses_nothing_on_postgresql_either(policy: str, seed: int) -> No
     server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
     if not server:
         pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
-    with world(policy, readers=20, seed=seed, postgres=server) as made:
+    with world(policy, readers=30, seed=seed, postgres=server) as made:
         made.round(DANGEROUS)
         told = made.tally()
 
@@ -62,13 +62,28 @@ def test_a_kill_loses_nothing_on_postgresql_either(policy: str, seed: int) -> No
 
 
 def test_a_kill_from_outside_at_any_moment_loses_nothing(seed: int) -> None:
-    with world("resend", readers=12, seed=seed) as made:
+    with world("resend", readers=30, seed=seed) as made:
         made.storm(3)
         told = made.tally()
 
     assert [] == told.wrong
     assert 0 == told.lost
     assert told.kills
+
+
+def test_what_a_kill_left_half_written_is_cleared_away_after_a_while() -> None:
+    with world("resend", readers=3, seed=0) as made:
+        made.new_day()
+        made.run("while publishing")
+        drafts = list(made.folder.rglob("*.tmp"))
+        made.run()
+        young = list(made.folder.rglob("*.tmp"))
+        for draft in drafts:
+            os.utime(draft, (0, 0))
+        made.run()
+        old = list(made.folder.rglob("*.tmp"))
+
+    assert (1, drafts, []) == (len(drafts), young, old)
 
 
 # A worker that sleeps through its lease: between two steps of it, another one does all that is to do.

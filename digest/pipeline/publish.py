@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from digest import feeds, render, store
 from digest.deliver import write_atomically
@@ -14,6 +17,7 @@ from digest.store import editions, papers
 
 _WINDOW = timedelta(days=14)
 _LENGTH = 200
+_DRAFT_SECONDS = 3600  # nobody takes so long to write a file
 
 
 def publish(
@@ -39,7 +43,16 @@ def publish(
     if names is None and not errors:
         for path in set((service.output / "feeds").glob("*.xml")) - written:
             path.unlink(missing_ok=True)
+        _clear_drafts(service.output)
     return changed, errors
+
+
+def _clear_drafts(output: Path) -> None:
+    """Delete what a process that was killed while writing left behind."""
+    for path in output.rglob(".*.tmp"):
+        with suppress(FileNotFoundError):  # another pass is at it too
+            if time.time() - path.stat().st_mtime > _DRAFT_SECONDS:  # the file system's clock
+                path.unlink()
 
 
 def feed_list(service: Service) -> list[tuple[str, str]]:
