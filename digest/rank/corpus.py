@@ -8,8 +8,9 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -19,8 +20,10 @@ from digest.rank.text import (
     STOP_WORDS,
     Compounds,
     Terms,
+    clean,
     hyphenated,
     is_acronym,
+    is_special,
     term,
     terms,
     words,
@@ -46,6 +49,14 @@ MOST_COLUMNS = 8_000  # words and word pairs that span that space, the frequent 
 DEPTH = 8  # of the search for that space: multiplications by the papers; more change nothing
 COMMON = 0.2  # words in a larger share of the papers say nothing about topics
 ACRONYM_SHARE = 0.5  # an acronym is resolved if this share of the papers which explain it agree
+
+
+class Mentions(NamedTuple):
+    """What the mentions of a keyword give, by title and by abstract, to the papers that have any."""
+
+    papers: Ints
+    title: Floats
+    abstract: Floats
 
 
 @dataclass(frozen=True, eq=False)
@@ -91,19 +102,65 @@ class Batch:
     paper_at: Ints  # place -> number of the paper
     in_title: npt.NDArray[np.bool_]  # place -> is it in the title?
     weight_at: Floats  # place -> what a mention there counts
+    word_at: Ints  # place -> number of the word as written
+    written: dict[str, int]  # word as written -> its number
+    starts: Ints  # places where each paper's title starts
     rows: Rows
     topics: Floats  # papers x dimensions, unit length (or zero)
 
     def find(self, form: Terms) -> tuple[Ints, Floats]:
         """Places where these terms follow each other, and what that counts: less with words in between."""
-        start = last = self.places.get(form[0], _NOWHERE)
+        start = last = self.at(form[0])
         for one in form[1:]:
-            there = np.append(self.places.get(one, _NOWHERE), len(self.paper_at) + SLOP + 2)
+            there = np.append(self.at(one), len(self.paper_at) + SLOP + 2)
             following = there[np.searchsorted(there, last, side="right")]
             near = following - last <= 1 + SLOP
             start, last = start[near], following[near]
         exact = last - start == len(form) - 1
         return start, self.weight_at[start] * np.where(exact, 1.0, NEAR)
+
+
+    def at(self, one: str) -> Ints:
+        """The places of a term, of `prefix*`, or where `"a phrase as written"` starts; ascending."""
+        if one not in self.places and is_special(one):
+            self.places[one] = self._exact(one) if one[-1] == '"' else self._prefixed(one[:-1])
+        return self.places.get(one, _NOWHERE)
+
+    def _prefixed(self, prefix: str) -> Ints:
+        cased = is_acronym(prefix)
+        numbers = [
+            number
+            for word, number in self.written.items()
+            if (word if cased else word.casefold()).startswith(prefix)
+        ]
+        return np.flatnonzero(np.isin(self.word_at, numbers))
+
+    def _exact(self, quoted: str) -> Ints:
+        """Function words count here, so the text is read again where all the other words are."""
+        wanted = words(quoted)
+        cased = [is_acronym(one) for one in wanted]
+        lowest = [one.casefold() for one in wanted]
+        places: list[int] = []
+        for number, paper in enumerate(self.papers):
+            text = f"{paper.title} {paper.abstract}"
+            plain = text if text.isascii() and "\\" not in text else clean(text)
+            if not all(one in plain.casefold() for one in lowest):
+                continue
+            first, end = self.starts[number : number + 2].tolist()
+            middle = first + int(self.in_title[first:end].sum())
+            for field, start, stop in (
+                (words(paper.title), first, middle),
+                (words(paper.abstract), middle, end),
+            ):
+                lower = [word.casefold() for word in field]
+                for at in range(len(field) - len(wanted) + 1):
+                    pairs = zip(wanted, cased, strict=True)
+                    if all(
+                        one == (field if kept else lower)[at + ahead]
+                        for ahead, (one, kept) in enumerate(pairs)
+                    ):
+                        places.append(start + at * (stop - start - SLOP - 1) // len(field))
+        return np.array(places, dtype=np.int64)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +175,7 @@ class Corpus:
     rarity: Floats  # of each column
     basis: Floats  # columns x dimensions
     store: Batch
+    mentions: dict[tuple[Terms, ...], Mentions] = field(default_factory=dict)  #: found so far, by forms
 
 
 _NOWHERE: Ints = np.zeros(0, dtype=np.int64)
@@ -176,6 +234,7 @@ def _batch(
 ) -> Batch:
     gap = [""] * (SLOP + 1)  # keeps a keyword within its field
     line: list[str] = []
+    spelt: list[str] = []
     in_title: list[bool] = []
     weight_at: list[float] = []
     places: list[int] = []
@@ -184,6 +243,7 @@ def _batch(
         decay = _decay(len(abstract))
         dilution = 1 - LENGTH + LENGTH * float(decay.sum()) / length
         line += [*(one for one, _ in title), *gap, *(one for one, _ in abstract), *gap]
+        spelt += [*(word for _, word in title), *gap, *(word for _, word in abstract), *gap]
         in_title += [True] * (len(title) + len(gap)) + [False] * (len(abstract) + len(gap))
         weight_at += (
             [TITLE_WEIGHT] * (len(title) + len(gap))
@@ -194,6 +254,8 @@ def _batch(
         counts.append([(one, n) for one, n in found.items() if one in vocabulary])
     codes: dict[str, int] = {}
     coded = np.array([codes.setdefault(one, len(codes)) for one in line], dtype=np.int64)
+    written: dict[str, int] = {}
+    word_at = np.array([written.setdefault(word, len(written)) for word in spelt], dtype=np.int64)
     order = np.argsort(coded, kind="stable")
     starts = np.searchsorted(coded[order], np.arange(len(codes) + 1))
     rows = _rows(counts, vocabulary, rarity)
@@ -206,6 +268,9 @@ def _batch(
         np.repeat(np.arange(len(papers)), places),
         np.array(in_title, dtype=np.bool_),
         np.array(weight_at, dtype=np.float64),
+        word_at,
+        written,
+        np.cumsum([0, *places]),
         rows,
         topics,
     )

@@ -1,0 +1,124 @@
+"""The points of every paper of the store for every interest: each distinct interest worked out once."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from digest.model import Interest, Ranked, Reason
+from digest.rank import score, similar
+from digest.rank.corpus import Corpus, Ints
+
+_ROOM = 64_000_000  # points kept at a time, 4 bytes each
+
+
+class Board:
+    """Papers x interests. A row is one interest with its weight; row 0 has no points."""
+
+    def __init__(
+        self,
+        corpus: Corpus,
+        *,
+        listed: Mapping[int, Collection[str]] | None = None,
+        trend: Mapping[int, int] | None = None,
+    ) -> None:
+        """``listed`` names each paper's sources and ``trend`` gives points, both by the paper's id."""
+        self.corpus = corpus
+        self.papers = corpus.store.papers
+        self.listed = listed
+        self.trend = np.array([(trend or {}).get(p.id, 0) for p in self.papers], dtype=np.int64)
+        self.columns = {paper.id: column for column, paper in enumerate(self.papers)}
+        ids = np.array([paper.id for paper in self.papers], dtype=np.int64)
+        self.ids, self._by_id = np.sort(ids), np.argsort(ids, kind="stable")
+        self.first_seen = np.array(
+            [p.first_seen_at.timestamp() if p.first_seen_at else 0.0 for p in self.papers]
+        )
+        self.twins = similar.twins(corpus)
+        self.authors = similar.authors(self.papers)
+        self._points: dict[score.Key, score.Points] = {}
+        self._rows: dict[tuple[Any, ...], int] = {}
+        self._of_row: list[score.Points] = []
+        self._why: dict[tuple[int, str, int], tuple[Reason, ...]] = {}
+        self.clear()
+
+    def clear(self) -> None:
+        """Forget the interests, not the papers."""
+        self._points.clear()
+        self._rows.clear()
+        self._why.clear()
+        empty = score.score(self.corpus, Interest(name=""))
+        self._of_row = [empty]
+        self.table = np.zeros((64, len(self.papers)), dtype=np.int32)
+        self.named = np.zeros((64, len(self.papers)), dtype=np.bool_)
+
+    def make_room(self) -> None:
+        """Forget the interests when there are too many for the memory."""
+        if self.table.size > _ROOM:
+            self.clear()
+
+    def rows(self, interests: Iterable[Interest]) -> list[int]:
+        """The rows of these interests."""
+        known = self._rows
+        found = []
+        for each in interests:
+            row = known.get((score.key(each), each.weight, each.min_points))
+            found.append(self._add(each) if row is None else row)
+        return found
+
+    def _add(self, interest: Interest) -> int:
+        key = score.key(interest)
+        points = self._points.get(key)
+        if points is None:
+            points = self._points[key] = score.score(self.corpus, interest, self.listed)
+        row = len(self._of_row)
+        if row == len(self.table):
+            self.table = np.concatenate([self.table, np.zeros_like(self.table)])
+            self.named = np.concatenate([self.named, np.zeros_like(self.named)])
+        weighed = np.rint(points.total * interest.weight).astype(np.int32)
+        weighed[weighed < interest.min_points] = 0
+        self.table[row] = weighed
+        self.named[row] = points.named & (weighed > 0)
+        self._of_row.append(points)
+        self._rows[key, interest.weight, interest.min_points] = row
+        return row
+
+    def vetoed(self, row: int) -> Ints:
+        """The papers that an interest excludes."""
+        return self._of_row[row].vetoed
+
+    def column_of(self, ids: Ints) -> Ints:
+        """The columns of papers, by id; -1 for papers that are not here."""
+        if not len(self.ids):
+            return np.full(len(ids), -1)
+        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
+        return np.where(self.ids[at] == ids, self._by_id[at], -1)
+
+    def reasons(self, interest: Interest, row: int, column: int) -> tuple[Reason, ...]:
+        """Why a paper has its points of one interest."""
+        named = row, interest.name, column
+        if named not in self._why:
+            points = self._of_row[row]
+            has = self.table[row, column]
+            found = score.reasons(self.corpus, points, interest, column) if has else ()
+            self._why[named] = tuple(found)
+        return self._why[named]
+
+    def ranked(
+        self, interests: Sequence[Interest], rows: Sequence[int], column: int, trend: int = 0
+    ) -> Ranked:
+        """A paper with its points and all its reasons."""
+        why = [
+            reason
+            for interest, row in zip(interests, rows, strict=True)
+            for reason in self.reasons(interest, row, column)
+        ]
+        if trend:
+            why.append(Reason(interest=None, term="trend", field=None, points=trend))
+        why.sort(key=lambda reason: -reason.points)
+        total = sum(reason.points for reason in why)
+        return Ranked(paper=self.papers[column], points=total, reasons=tuple(why))
+
+

@@ -1,0 +1,306 @@
+"""What goes into the editions of many subscribers: cut, diversity, shares and caps, over whole arrays.
+
+For each subscriber, among the papers that are new to them:
+
+1. the points of all interests are added; what an interest excludes, and no other interest names, is out;
+2. the cut is `min_points`, or a share of the best paper they have had in the store if that is more;
+3. of near-duplicates only the best stays, and none if one of them was shown; of one author at most three;
+4. an interest gives at most its `max_papers`, and has an equal share of the places for its own best papers; places
+   that it cannot fill go to whatever has the most points.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from digest.model import Ranked, Section, Subscriber
+from digest.rank.board import Board
+from digest.rank.corpus import Ints
+from digest.rank.similar import OF_ONE_AUTHOR
+
+EVIDENCE = 0.2  # of the points of their best paper in the store, below which a paper does not match
+CLIMBING = 2  # papers that climbed, in one edition, at most
+_POINTS, _COLUMN = 24, 20  # bits of a sort key; the subscriber's number is above them
+_TOP = (1 << _POINTS) - 1
+
+Bools = npt.NDArray[np.bool_]
+
+
+class Shown(NamedTuple):
+    """What the earlier editions of some subscribers had, one element for each paper in one of them."""
+
+    reader: Ints  #: number in the sequence of subscribers
+    paper: Ints  #: id
+    dump: Ints  #: the edition's dump: what was known then
+    climbing: Bools  #: in the section of climbing papers
+
+    @classmethod
+    def nothing(cls) -> Shown:
+        """Nothing was shown to anybody."""
+        none = np.zeros(0, dtype=np.int64)
+        return cls(none, none, none, np.zeros(0, dtype=np.bool_))
+
+
+class Fate(StrEnum):
+    """What came of a paper, for one subscriber."""
+
+    CHOSEN = "chosen"
+    TOO_OLD = "too old"
+    SHOWN = "shown"
+    VETOED = "vetoed"
+    NO_POINTS = "no points"
+    BELOW = "below the cut"
+    TWIN = "nearly the same as a better one"
+    AUTHOR = "one of many by its author"
+    INTEREST_FULL = "its interest has all it may have"
+    EDITION_FULL = "the edition is full"
+
+
+_STAGES = (Fate.CHOSEN, Fate.TWIN, Fate.AUTHOR, Fate.INTEREST_FULL, Fate.EDITION_FULL)
+_CHOSEN, _TWIN, _AUTHOR, _INTEREST_FULL, _EDITION_FULL = range(len(_STAGES))
+
+
+class Choice(NamedTuple):
+    """What one subscriber's edition has: columns of the board, best first."""
+
+    considered: int  #: papers that were new to them
+    matched: int  #: of these, how many had the points
+    cut: int  #: points that a paper needed
+    match: list[int]
+    climbing: list[int]
+    stretch: list[int]
+    nearest: list[int]
+
+
+class Selection(NamedTuple):
+    """The choices of some subscribers, and what came of every paper that had the points."""
+
+    rows: list[list[int]]
+    choices: list[Choice]
+    bounds: Ints  #: candidates of subscriber i: bounds[i] to bounds[i + 1]
+    columns: Ints
+    fates: npt.NDArray[np.int8]
+    totals: npt.NDArray[np.int32]  #: subscribers x papers; 0 for what is not new, or out
+
+
+def select(
+    board: Board,
+    subscribers: Sequence[Subscriber],
+    since: Sequence[datetime],
+    shown: Shown,
+    climbed: Mapping[int, int] | None = None,
+) -> Selection:
+    """Choose for each subscriber among papers first seen since then.
+
+    ``climbed`` names the papers that have climbed strongly, each with the last dump before that.
+    """
+    board.make_room()
+    rows = [board.rows(each.interests) for each in subscribers]
+    width = max((len(each) for each in rows), default=0)
+    padded = np.array([each + [0] * (width - len(each)) for each in rows], dtype=np.int64)
+    totals = np.zeros((len(rows), len(board.papers)), dtype=np.int32)
+    for place in range(width):
+        totals += board.table[padded[:, place]]
+    cut = _cut(subscribers, totals)
+    new, old = _new(board, since, shown)
+    again = _again(board, totals, cut, shown, old, climbed or {})
+    totals *= new
+    _veto(board, rows, totals)
+    reader, column = np.nonzero(totals >= cut[:, None])
+    points = totals[reader, column] + board.trend[column]
+    code = np.sort((reader << _POINTS | _TOP - np.minimum(points, _TOP)) << _COLUMN | column)
+    reader, column = code >> _COLUMN + _POINTS, code & (1 << _COLUMN) - 1
+    bounds = np.searchsorted(reader, np.arange(len(rows) + 1))
+    fates = np.zeros(len(reader), dtype=np.int8)
+    _diversify(board, reader, column, fates, shown, old)
+    _cap(board, subscribers, padded, reader, column, fates)
+    considered = new.sum(axis=1).tolist()
+    picked = column[fates == _CHOSEN].tolist()
+    ends = np.searchsorted(reader[fates == _CHOSEN], np.arange(len(rows) + 1)).tolist()
+    limits, cuts = bounds.tolist(), cut.tolist()
+    choices = []
+    for number, each in enumerate(subscribers):
+        match = picked[ends[number] : ends[number + 1]]
+        near: list[int] = []
+        stretch: list[int] = []
+        if not match and each.when_nothing == "mail":
+            near = _best(totals[number], 1)
+        elif match and each.stretch:
+            outside = (totals[number] < cuts[number]) & ~board.named[rows[number]].any(axis=0)
+            stretch = _best(totals[number] * outside, each.stretch)
+        choices.append(
+            Choice(
+                considered[number],
+                limits[number + 1] - limits[number],
+                cuts[number],
+                match,
+                again.get(number, []),
+                stretch,
+                near,
+            )
+        )
+    return Selection(rows, choices, bounds, column, fates, totals)
+
+
+def _cut(subscribers: Sequence[Subscriber], totals: npt.NDArray[np.int32]) -> Ints:
+    """The points that a paper needs: the store's best for these interests tells what is worth the place."""
+    asked = np.array([each.min_points for each in subscribers], dtype=np.int64)
+    best = totals.max(axis=1, initial=0)
+    return np.maximum(np.maximum(asked, 1), (best * EVIDENCE).astype(np.int64))
+
+
+def _new(board: Board, since: Sequence[datetime], shown: Shown) -> tuple[Bools, Ints]:
+    """Which papers are new to whom; and the columns of what was shown, -1 for papers not here."""
+    start = np.array([each.timestamp() for each in since])
+    new = board.first_seen >= start[:, None]
+    old = board.column_of(shown.paper)
+    new[shown.reader[old >= 0], old[old >= 0]] = False
+    return new, old
+
+
+def _veto(board: Board, rows: Sequence[Sequence[int]], totals: npt.NDArray[np.int32]) -> None:
+    for reader, each in enumerate(rows):
+        for row in each:
+            if len(out := board.vetoed(row)):
+                named = board.named[each][:, out].any(axis=0)
+                totals[reader, out[~named]] = 0
+
+
+def _ranks(group: Ints) -> Ints:
+    """The place of each element among those of its group, from 0."""
+    code = np.sort(group << 32 | np.arange(len(group)))
+    order = code & 0xFFFFFFFF
+    ordered = code >> 32
+    first = np.flatnonzero(np.diff(ordered, prepend=-1))
+    ranks = np.empty(len(group), dtype=np.int64)
+    ranks[order] = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
+    return ranks
+
+
+def _diversify(
+    board: Board,
+    reader: Ints,
+    column: Ints,
+    fates: npt.NDArray[np.int8],
+    shown: Shown,
+    old: Ints,
+) -> None:
+    number = len(board.papers)
+    twin = board.twins[column]
+    some = np.flatnonzero(twin >= 0)
+    code = reader[some] * number + twin[some]
+    known = old >= 0
+    before = shown.reader[known] * number + board.twins[old[known]]
+    fates[some[(_ranks(code) > 0) | np.isin(code, before[board.twins[old[known]] >= 0])]] = _TWIN
+    columns, authors = board.authors
+    for first in np.unique(authors).tolist():
+        by = np.flatnonzero(np.isin(column, columns[authors == first]) & (fates == _CHOSEN))
+        fates[by[_ranks(reader[by]) >= OF_ONE_AUTHOR]] = _AUTHOR
+
+
+def _cap(
+    board: Board,
+    subscribers: Sequence[Subscriber],
+    padded: Ints,
+    reader: Ints,
+    column: Ints,
+    fates: npt.NDArray[np.int8],
+) -> None:
+    left = np.flatnonzero(fates == _CHOSEN)
+    main = _main(board, padded[reader[left]], column[left])
+    width = max(padded.shape[1], 1)
+    most = max((each.max_papers for each in subscribers), default=0)
+    caps = np.full((len(subscribers), width), most)
+    for number, each in enumerate(subscribers):
+        for place, interest in enumerate(each.interests):
+            if interest.max_papers is not None:
+                caps[number, place] = interest.max_papers
+    rank = _ranks(reader[left] * width + main)
+    full = rank >= np.where(caps < most, caps, len(board.papers))[reader[left], main]
+    fates[left[full]] = _INTEREST_FULL
+    left, rank = left[~full], rank[~full]
+    places = np.array([each.max_papers for each in subscribers])
+    shares = np.array([each.max_papers // max(1, len(each.interests)) for each in subscribers])
+    entitled = rank < shares[reader[left]]
+    # Those who are entitled come first, then everybody else; both are best first already.
+    turn = _ranks_in_order(reader[left], ~entitled)
+    fates[left[turn >= places[reader[left]]]] = _EDITION_FULL
+
+
+def _ranks_in_order(reader: Ints, later: Bools) -> Ints:
+    """The place of each element among its reader's, those that come later behind the others."""
+    code = np.sort((reader << 1 | later) << 32 | np.arange(len(reader)))
+    ranks = np.empty(len(reader), dtype=np.int64)
+    order = code & 0xFFFFFFFF
+    first = np.flatnonzero(np.diff(code >> 33, prepend=-1))
+    ranks[order] = np.arange(len(reader)) - np.repeat(first, np.diff(first, append=len(reader)))
+    return ranks
+
+
+def _main(board: Board, rows: Ints, column: Ints) -> Ints:
+    """The place of the interest that gives a paper the most points."""
+    best = np.zeros(len(column), dtype=np.int32)
+    main = np.zeros(len(column), dtype=np.int64)
+    for place in range(rows.shape[1]):
+        points = board.table[rows[:, place], column]
+        more = points > best
+        best[more] = points[more]
+        main[more] = place
+    return main
+
+
+def _again(
+    board: Board,
+    totals: npt.NDArray[np.int32],
+    cut: Ints,
+    shown: Shown,
+    old: Ints,
+    climbed: Mapping[int, int],
+) -> dict[int, list[int]]:
+    """What was shown once, matches still, and has climbed strongly since: by subscriber, best first."""
+    level = np.full(len(board.papers), -1)
+    for paper, dump in climbed.items():
+        level[board.columns[paper]] = dump
+    found: dict[int, list[int]] = {}
+    known = np.flatnonzero(old >= 0)
+    for at in known[shown.dump[known] <= level[old[known]]].tolist():
+        reader, column = int(shown.reader[at]), int(old[at])
+        if totals[reader, column] >= cut[reader]:
+            found.setdefault(reader, []).append(column)
+    if found:
+        pairs = zip(shown.reader.tolist(), old.tolist(), shown.climbing.tolist(), strict=True)
+        never = {(reader, column) for reader, column, climbing in pairs if climbing}
+        for reader, columns in found.items():
+            left = {each for each in columns if (reader, each) not in never}
+            found[reader] = sorted(left, key=lambda c: (-totals[reader, c], c))[:CLIMBING]
+    return found
+
+
+def _best(points: npt.NDArray[np.int32], most: int) -> list[int]:
+    order = np.argsort(-points, kind="stable")[:most]
+    return [int(each) for each in order if points[each]]
+
+
+def entries(
+    board: Board, subscriber: Subscriber, rows: Sequence[int], choice: Choice
+) -> tuple[Ranked, ...]:
+    """The papers of an edition with their reasons, section by section."""
+    sections = (
+        (Section.MATCH, choice.match),
+        (Section.CLIMBING, choice.climbing),
+        (Section.STRETCH, choice.stretch),
+        (Section.NEAREST, choice.nearest),
+    )
+    return tuple(
+        replace(board.ranked(subscriber.interests, rows, column, trend), section=section)
+        for section, columns in sections
+        for column in columns
+        for trend in [int(board.trend[column]) if section == Section.MATCH else 0]
+    )

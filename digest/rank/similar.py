@@ -1,0 +1,60 @@
+"""Which papers would crowd an edition: near-duplicates, and the many papers of one author."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+
+import numpy as np
+
+from digest.model import Paper
+from digest.rank.corpus import Corpus, Ints
+
+SAME = 0.7  # cosine of two papers' weighted words, from which they are nearly the same
+HALF_SAME = 0.85  # cosine of their topics, below which that is not looked at
+OF_ONE_AUTHOR = 3  # papers of one first or last author in an edition, at most
+_BLOCK = 1000
+
+
+def twins(corpus: Corpus) -> Ints:
+    """Number the groups of near-duplicates: one number for each paper of the store, -1 for those alone."""
+    store = corpus.store
+    group = list(range(len(store.papers)))
+    topics = store.topics.astype(np.float32)
+    for start in range(0, len(group), _BLOCK):
+        near = topics[start : start + _BLOCK] @ topics[start:].T >= HALF_SAME
+        for first, second in zip(*(at.tolist() for at in np.nonzero(np.triu(near, 1))), strict=True):
+            one, other = _top(group, start + first), _top(group, start + second)
+            if one != other and _alike(corpus, start + first, start + second):
+                group[max(one, other)] = min(one, other)
+    tops = np.array([_top(group, each) for each in range(len(group))], dtype=np.int64)
+    sizes = np.bincount(tops, minlength=len(group))
+    return np.where(sizes[tops] > 1, tops, -1) if len(tops) else tops
+
+
+def _top(group: list[int], number: int) -> int:
+    while group[number] != number:
+        number = group[number]
+    return number
+
+
+def _alike(corpus: Corpus, one: int, other: int) -> bool:
+    rows = corpus.store.rows
+    first, second = (slice(rows.bounds[each], rows.bounds[each + 1]) for each in (one, other))
+    _, at, there = np.intersect1d(
+        rows.columns[first], rows.columns[second], assume_unique=True, return_indices=True
+    )
+    return float((rows.values[first][at] * rows.values[second][there]).sum()) >= SAME
+
+
+def authors(papers: Sequence[Paper]) -> tuple[Ints, Ints]:
+    """Pair papers with those of their first and last authors who have too many: columns, authors."""
+    of: defaultdict[str, list[int]] = defaultdict(list)
+    for column, paper in enumerate(papers):
+        for name in {paper.authors[0], paper.authors[-1]} if paper.authors else ():
+            of[name.casefold()].append(column)
+    many = [columns for _, columns in sorted(of.items()) if len(columns) > OF_ONE_AUTHOR]
+    return (
+        np.array([column for columns in many for column in columns], dtype=np.int64),
+        np.repeat(np.arange(len(many)), [len(columns) for columns in many]),
+    )
