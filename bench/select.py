@@ -18,7 +18,6 @@ import numpy as np
 
 from bench import report
 from bench.ranking import replay_papers, seed_papers, shared
-from digest import edition as rules
 from digest import rank
 from digest.model import Interest, Paper, Schedule, Subscriber
 from digest.rank.select import Shown, entries, select
@@ -95,7 +94,8 @@ def naive(subscriber: Subscriber, papers: Sequence[Paper], shown: set[int]) -> l
 
 def main() -> None:
     papers = some_papers()
-    people = some_subscribers(some_interests(papers))
+    interests = some_interests(papers)
+    people = some_subscribers(interests)
     chance = np.random.default_rng(3)
     showings = []
     for start in range(0, SUBSCRIBERS, SHARD):
@@ -114,8 +114,7 @@ def main() -> None:
     corpus = rank.fit(papers)
     fitted = time.process_time()
     board = rank.Board(corpus)
-    for each in people:
-        board.rows(each.interests)
+    board.rows(interests)
     prepared = time.process_time()
     since = [NOW - timedelta(days=30)] * SHARD
     spent = explained = 0.0
@@ -132,7 +131,6 @@ def main() -> None:
         explained += time.process_time() - after
     select_one = spent / SUBSCRIBERS
     print(f"{matched / SUBSCRIBERS:.1f} papers matched, {chosen / SUBSCRIBERS:.1f} chosen for each")
-    assert rules
     report(
         f"{SUBSCRIBERS:,} subscribers x {INTERESTS} interests ({DISTINCT:,} distinct) x {PAPERS} papers",
         {

@@ -28,7 +28,7 @@ def rank(
     board = board or Board(corpus)
     rows = board.rows(interests)
     named = board.named[rows].any(axis=0)
-    out = {c for row in rows for c in board.vetoed(row).tolist() if not named[c]}
+    out = {c for row in rows for c in board.vetoed.get(row, ()) if not named[c]}
     columns = [corpus.store.numbers[paper] for paper in papers]
     has = board.table[rows].sum(axis=0)
     ranked = [board.ranked(interests, rows, c) for c in columns if has[c] and c not in out]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,8 @@ from digest.model import Interest, Ranked, Reason
 from digest.rank import score, similar
 from digest.rank.corpus import Corpus, Ints
 
+_row_key = attrgetter(*score.KEY, "weight", "min_points", "max_papers")
+NO_CAP = 1 << 30
 _ROOM = 64_000_000  # points kept at a time, 4 bytes each
 
 
@@ -30,15 +33,15 @@ class Board:
         self.papers = corpus.store.papers
         self.listed = listed
         self.trend = np.array([(trend or {}).get(p.id, 0) for p in self.papers], dtype=np.int64)
-        self.columns = {paper.id: column for column, paper in enumerate(self.papers)}
-        ids = np.array([paper.id for paper in self.papers], dtype=np.int64)
-        self.ids, self._by_id = np.sort(ids), np.argsort(ids, kind="stable")
+        ids = [paper.id for paper in self.papers]
+        self._column = np.full(max(ids, default=0) + 2, -1, dtype=np.int64)
+        self._column[ids] = np.arange(len(ids))
         self.first_seen = np.array(
             [p.first_seen_at.timestamp() if p.first_seen_at else 0.0 for p in self.papers]
         )
         self.twins = similar.twins(corpus)
         self.authors = similar.authors(self.papers)
-        self._points: dict[score.Key, score.Points] = {}
+        self._points: dict[Any, score.Points] = {}
         self._rows: dict[tuple[Any, ...], int] = {}
         self._of_row: list[score.Points] = []
         self._why: dict[tuple[int, str, int], tuple[Reason, ...]] = {}
@@ -49,10 +52,12 @@ class Board:
         self._points.clear()
         self._rows.clear()
         self._why.clear()
+        self.vetoed: dict[int, Ints] = {}  # row -> papers that the interest excludes, if any
         empty = score.score(self.corpus, Interest(name=""))
         self._of_row = [empty]
         self.table = np.zeros((64, len(self.papers)), dtype=np.int32)
         self.named = np.zeros((64, len(self.papers)), dtype=np.bool_)
+        self.caps: list[int] = [NO_CAP]  # of each row
 
     def make_room(self) -> None:
         """Forget the interests when there are too many for the memory."""
@@ -64,7 +69,7 @@ class Board:
         known = self._rows
         found = []
         for each in interests:
-            row = known.get((score.key(each), each.weight, each.min_points))
+            row = known.get(_row_key(each))
             found.append(self._add(each) if row is None else row)
         return found
 
@@ -82,19 +87,15 @@ class Board:
         self.table[row] = weighed
         self.named[row] = points.named & (weighed > 0)
         self._of_row.append(points)
-        self._rows[key, interest.weight, interest.min_points] = row
+        self.caps.append(NO_CAP if interest.max_papers is None else interest.max_papers)
+        if len(points.vetoed):
+            self.vetoed[row] = points.vetoed
+        self._rows[_row_key(interest)] = row
         return row
-
-    def vetoed(self, row: int) -> Ints:
-        """The papers that an interest excludes."""
-        return self._of_row[row].vetoed
 
     def column_of(self, ids: Ints) -> Ints:
         """The columns of papers, by id; -1 for papers that are not here."""
-        if not len(self.ids):
-            return np.full(len(ids), -1)
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return np.where(self.ids[at] == ids, self._by_id[at], -1)
+        return self._column[np.minimum(ids, len(self._column) - 1)]
 
     def reasons(self, interest: Interest, row: int, column: int) -> tuple[Reason, ...]:
         """Why a paper has its points of one interest."""

@@ -11,10 +11,10 @@ All points are whole thousandths, and a total is the sum of its rounded parts, s
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -79,33 +79,30 @@ class Points:
     centre: Floats  # the interest's place among the topics, unit length (or zero)
 
     @cached_property
-    def by_paper(self) -> Mapping[int, Sequence[tuple[str, str | None, int]]]:
-        found: defaultdict[int, dict[tuple[str, str | None], int]] = defaultdict(dict)
-        for term, field, papers, points in self.parts:
-            for paper, value in zip(papers.tolist(), points.tolist(), strict=True):
-                if self.total[paper] and value:
-                    sums = found[paper]
-                    sums[term, field] = sums.get((term, field), 0) + value
-        return {
-            paper: [(*named, value) for named, value in sums.items()]
-            for paper, sums in found.items()
-        }
+    def _by_paper(self) -> tuple[Ints, Ints, Ints]:
+        papers = np.concatenate([part.papers for part in self.parts])
+        points = np.concatenate([part.points for part in self.parts])
+        part = np.repeat(np.arange(len(self.parts)), [len(part.papers) for part in self.parts])
+        order = np.argsort(papers, kind="stable")
+        bounds = np.searchsorted(papers[order], np.arange(len(self.total) + 1))
+        return bounds, part[order], points[order]
+
+    def terms(self, paper: int) -> list[tuple[str, str | None, int]]:
+        """The terms of one paper's points: text, field, thousandths; most points first."""
+        bounds, part, points = self._by_paper
+        sums: dict[tuple[str, str | None], int] = {}
+        some = slice(bounds[paper], bounds[paper + 1])
+        for number, value in zip(part[some].tolist(), points[some].tolist(), strict=True):
+            if value:
+                named = self.parts[number][:2]
+                sums[named] = sums.get(named, 0) + value
+        found = [(*named, value) for named, value in sums.items()]
+        return sorted(found, key=lambda each: (-each[2], each[0], each[1] or ""))
 
 
-Key = tuple[Any, ...]
-
-
-def key(interest: Interest) -> Key:
-    """What the points depend on: interests of the same key have the same."""
-    return (
-        interest.keywords,
-        interest.about,
-        interest.exclude,
-        interest.penalties,
-        interest.authors,
-        interest.organisations,
-        interest.sources,
-    )
+# What the points depend on: interests that are equal in these have the same.
+KEY = ("keywords", "about", "exclude", "penalties", "authors", "organisations", "sources")
+key: Callable[[Interest], Any] = attrgetter(*KEY)
 
 
 def _keywords(corpus: Corpus, interest: Interest) -> list[_Keyword]:
@@ -210,10 +207,10 @@ def score(
     number = len(store.papers)
     counted, mentions = _lexical(corpus, _keywords(corpus, interest))
     centre, trust = _examples(corpus, mentions)
-    cosine = (store.topics * centre).sum(axis=1)
+    cosine = np.round(store.topics @ centre, 9)  # so that no thread's order of adding shows
     agreement = trust * np.maximum(cosine - UNRELATED, 0) / (1 - UNRELATED)
     known = (
-        store.topics.any(axis=1) & centre.any()
+        store.has_topics & centre.any()
     )  # else the store is too young to tell what a paper is about
     about = np.where(known, PASSING + (1 - PASSING) * agreement, 1.0)
     naming = [*_mentioning(counted, about), *_naming(corpus, interest)]
@@ -265,22 +262,16 @@ def _thousandths(points: Floats) -> Ints:
 
 def reasons(corpus: Corpus, points: Points, interest: Interest, paper: int) -> list[Reason]:
     """Why this paper (its number in the store) has its points: they add up to its total times the weight."""
-    ordered = sorted(
-        points.by_paper.get(paper, ()), key=lambda part: (-part[2], part[0], part[1] or "")
-    )
     found = []
-    before = after = 0
-    for text, field, value in ordered:
+    before = 0
+    for text, field, value in points.terms(paper):
         # Rounded on the way, not each by itself, so that they add up.
-        start = weighed(before, interest.weight)
+        part = weighed(before + value, interest.weight) - weighed(before, interest.weight)
         before += value
-        after = weighed(before, interest.weight)
-        if text == RELATED_WORDS and field is None:
+        if field is None and text == RELATED_WORDS and value >= LEAST:
             text = f"{text}: {', '.join(_related(corpus, points.centre, paper))}"
-        if after != start:
-            found.append(
-                Reason(interest=interest.name, term=text, field=field, points=after - start)
-            )
+        if part:
+            found.append(Reason(interest=interest.name, term=text, field=field, points=part))
     return found
 
 
@@ -295,10 +286,12 @@ def _related(corpus: Corpus, centre: Floats, paper: int, most: int = 3) -> list[
     columns = rows.columns[part]
     share = np.round(rows.values[part] * (corpus.basis[columns] * centre).sum(axis=1), 9)
     named: list[str] = []
+    used: set[str] = set()
     for column in columns[np.argsort(-share, kind="stable")][: 4 * most].tolist():
         spelt = [corpus.surface[one] for one in corpus.columns[column].split(" ")]
-        if len(named) < most and not {word for name in named for word in name.split(" ")} & {
-            *spelt
-        }:
+        if used.isdisjoint(spelt):
+            used.update(spelt)
             named.append(" ".join(spelt))
+            if len(named) == most:
+                break
     return named

@@ -106,15 +106,17 @@ def select(
     width = max((len(each) for each in rows), default=0)
     padded = np.array([each + [0] * (width - len(each)) for each in rows], dtype=np.int64)
     totals = np.zeros((len(rows), len(board.papers)), dtype=np.int32)
+    buffer = np.empty_like(totals)
     for place in range(width):
-        totals += board.table[padded[:, place]]
+        totals += np.take(board.table, padded[:, place], axis=0, out=buffer, mode="clip")
     cut = _cut(subscribers, totals)
     new, old = _new(board, since, shown)
     again = _again(board, totals, cut, shown, old, climbed or {})
     totals *= new
-    _veto(board, rows, totals)
-    reader, column = np.nonzero(totals >= cut[:, None])
-    points = totals[reader, column] + board.trend[column]
+    _veto(board, padded, totals)
+    flat = np.flatnonzero(totals >= cut[:, None])
+    reader, column = np.divmod(flat, max(len(board.papers), 1))
+    points = totals.ravel()[flat] + board.trend[column]
     code = np.sort((reader << _POINTS | _TOP - np.minimum(points, _TOP)) << _COLUMN | column)
     reader, column = code >> _COLUMN + _POINTS, code & (1 << _COLUMN) - 1
     bounds = np.searchsorted(reader, np.arange(len(rows) + 1))
@@ -165,22 +167,26 @@ def _new(board: Board, since: Sequence[datetime], shown: Shown) -> tuple[Bools, 
     return new, old
 
 
-def _veto(board: Board, rows: Sequence[Sequence[int]], totals: npt.NDArray[np.int32]) -> None:
-    for reader, each in enumerate(rows):
-        for row in each:
-            if len(out := board.vetoed(row)):
-                named = board.named[each][:, out].any(axis=0)
-                totals[reader, out[~named]] = 0
+def _veto(board: Board, padded: Ints, totals: npt.NDArray[np.int32]) -> None:
+    vetoing = np.zeros(len(board.table), dtype=np.bool_)
+    vetoing[list(board.vetoed)] = True
+    reader, place = np.nonzero(vetoing[padded])
+    if len(reader):
+        out = [board.vetoed[row] for row in padded[reader, place].tolist()]
+        reader, column = np.repeat(reader, list(map(len, out))), np.concatenate(out)
+        named = board.named[padded[reader], column[:, None]].any(axis=1)
+        totals[reader[~named], column[~named]] = 0
 
 
 def _ranks(group: Ints) -> Ints:
     """The place of each element among those of its group, from 0."""
-    code = np.sort(group << 32 | np.arange(len(group)))
-    order = code & 0xFFFFFFFF
-    ordered = code >> 32
-    first = np.flatnonzero(np.diff(ordered, prepend=-1))
+    small = group.astype(np.uint16) if group.max(initial=0) < 1 << 16 else group
+    order = np.argsort(small, kind="stable")  # in linear time where the numbers are small
+    ordered = small[order]
+    starts = np.concatenate([[True], ordered[1:] != ordered[:-1]])[: len(group)]
+    places = np.arange(len(group))
     ranks = np.empty(len(group), dtype=np.int64)
-    ranks[order] = np.arange(len(group)) - np.repeat(first, np.diff(first, append=len(group)))
+    ranks[order] = places - np.maximum.accumulate(np.where(starts, places, 0))
     return ranks
 
 
@@ -196,9 +202,9 @@ def _diversify(
     twin = board.twins[column]
     some = np.flatnonzero(twin >= 0)
     code = reader[some] * number + twin[some]
-    known = old >= 0
-    before = shown.reader[known] * number + board.twins[old[known]]
-    fates[some[(_ranks(code) > 0) | np.isin(code, before[board.twins[old[known]] >= 0])]] = _TWIN
+    group = np.where(old >= 0, board.twins[old], -1) if len(old) else old
+    before = (shown.reader * number + group)[group >= 0]
+    fates[some[(_ranks(code) > 0) | np.isin(code, before)]] = _TWIN
     columns, authors = board.authors
     for first in np.unique(authors).tolist():
         by = np.flatnonzero(np.isin(column, columns[authors == first]) & (fates == _CHOSEN))
@@ -214,45 +220,31 @@ def _cap(
     fates: npt.NDArray[np.int8],
 ) -> None:
     left = np.flatnonzero(fates == _CHOSEN)
-    main = _main(board, padded[reader[left]], column[left])
-    width = max(padded.shape[1], 1)
-    most = max((each.max_papers for each in subscribers), default=0)
-    caps = np.full((len(subscribers), width), most)
-    for number, each in enumerate(subscribers):
-        for place, interest in enumerate(each.interests):
-            if interest.max_papers is not None:
-                caps[number, place] = interest.max_papers
-    rank = _ranks(reader[left] * width + main)
-    full = rank >= np.where(caps < most, caps, len(board.papers))[reader[left], main]
+    main = _main(board, padded, reader[left], column[left])
+    rank = _ranks(reader[left] * max(padded.shape[1], 1) + main)
+    caps = np.array(board.caps)[padded]
+    full = rank >= caps[reader[left], main]
     fates[left[full]] = _INTEREST_FULL
     left, rank = left[~full], rank[~full]
     places = np.array([each.max_papers for each in subscribers])
     shares = np.array([each.max_papers // max(1, len(each.interests)) for each in subscribers])
     entitled = rank < shares[reader[left]]
-    # Those who are entitled come first, then everybody else; both are best first already.
-    turn = _ranks_in_order(reader[left], ~entitled)
+    # Who is entitled comes first, then everybody else; both are best first already.
+    turn = _ranks(reader[left] << 1 | ~entitled)
+    ahead = np.bincount(reader[left][entitled], minlength=len(subscribers))[reader[left]]
+    turn += np.where(entitled, 0, ahead)
     fates[left[turn >= places[reader[left]]]] = _EDITION_FULL
 
 
-def _ranks_in_order(reader: Ints, later: Bools) -> Ints:
-    """The place of each element among its reader's, those that come later behind the others."""
-    code = np.sort((reader << 1 | later) << 32 | np.arange(len(reader)))
-    ranks = np.empty(len(reader), dtype=np.int64)
-    order = code & 0xFFFFFFFF
-    first = np.flatnonzero(np.diff(code >> 33, prepend=-1))
-    ranks[order] = np.arange(len(reader)) - np.repeat(first, np.diff(first, append=len(reader)))
-    return ranks
-
-
-def _main(board: Board, rows: Ints, column: Ints) -> Ints:
+def _main(board: Board, padded: Ints, reader: Ints, column: Ints) -> Ints:
     """The place of the interest that gives a paper the most points."""
+    flat, starts = board.table.ravel(), padded.T * board.table.shape[1]
     best = np.zeros(len(column), dtype=np.int32)
     main = np.zeros(len(column), dtype=np.int64)
-    for place in range(rows.shape[1]):
-        points = board.table[rows[:, place], column]
-        more = points > best
-        best[more] = points[more]
-        main[more] = place
+    for place, start in enumerate(starts):
+        points = flat.take(start.take(reader) + column)
+        np.copyto(main, place, where=points > best)
+        np.maximum(best, points, out=best)
     return main
 
 
@@ -267,7 +259,7 @@ def _again(
     """What was shown once, matches still, and has climbed strongly since: by subscriber, best first."""
     level = np.full(len(board.papers), -1)
     for paper, dump in climbed.items():
-        level[board.columns[paper]] = dump
+        level[board.column_of(np.array([paper]))] = dump
     found: dict[int, list[int]] = {}
     known = np.flatnonzero(old >= 0)
     for at in known[shown.dump[known] <= level[old[known]]].tolist():

@@ -10,7 +10,7 @@ import numpy as np
 from digest.model import Paper
 from digest.rank.corpus import Corpus, Ints
 
-SAME = 0.7  # cosine of two papers' weighted words, from which they are nearly the same
+SAME = 0.6  # cosine of two papers' weighted words, from which they are nearly the same
 HALF_SAME = 0.85  # cosine of their topics, below which that is not looked at
 OF_ONE_AUTHOR = 3  # papers of one first or last author in an edition, at most
 _BLOCK = 1000
