@@ -187,6 +187,7 @@ def service(
         wait_for_sources=timedelta(minutes=30),
         lookback=given.get("lookback", timedelta(days=30)),
         first_lookback=given.get("lookback", timedelta(days=7)),
+        trend=0.3,
         when_uncertain=DeliveryState.QUEUED,
         open_sender=lambda: deliver.outbox(folder / "outbox"),
         open_client=lambda: closing(Client(allow_private=True)),

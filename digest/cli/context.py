@@ -92,6 +92,7 @@ class Context:
                 wait_for_sources=config.schedule.wait_for_sources,
                 lookback=config.editions.lookback,
                 first_lookback=config.editions.first_lookback,
+                trend=config.editions.trend,
                 when_uncertain=DeliveryState.QUEUED
                 if config.mail.when_uncertain == "resend"
                 else DeliveryState.UNCERTAIN,

@@ -8,12 +8,16 @@ from datetime import date, datetime
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import Paper, Ranked, Reason, Subscriber
-from digest.pipeline.compose import new_papers, register
+from digest.model import Paper, Reason, Subscriber
+from digest.pipeline.compose import Choice, outlook, register
 from digest.pipeline.service import Service
+from digest.rank import select
+from digest.rank.select import Fate
 from digest.store import editions, fetches, papers
 from digest.store.fetches import Fetch
 from digest.store.papers import DumpRow
@@ -38,8 +42,7 @@ def explain(service: Service, subscriber: Subscriber, name: str, now: datetime) 
         paper = _one(papers.find(connection, name), name)
         standing = editions.standing(connection, subscriber.name)
         history = editions.recent_editions(connection, standing.id) if standing else []
-        recent = papers.seen_since(connection, now - service.lookback)
-        new = new_papers(service, connection, standing, recent, now)
+        board, choice = outlook(service, connection, subscriber, now)
     for edition in history:
         for number, entry in enumerate(edition.entries, 1):
             if entry.paper.id == paper.id:
@@ -47,21 +50,12 @@ def explain(service: Service, subscriber: Subscriber, name: str, now: datetime) 
                 return Account(
                     paper=paper, verdict=verdict, points=entry.points, reasons=entry.reasons
                 )
-    if paper.id not in {each.id for each in new}:
-        seen = f"{paper.first_seen_at:%Y-%m-%d}"
-        return Account(paper=paper, verdict=f"not chosen: first seen on {seen}, too long ago")
-    corpus = rank.fit(recent)
-    ranked = rank.rank(corpus, subscriber.interests, new)
-    chosen = rules.choose(subscriber, len(new), ranked)
-    for number, each in enumerate(ranked, 1):
-        if each.paper.id == paper.id:
-            verdict = _verdict(subscriber, chosen, each, number)
-            return Account(paper=paper, verdict=verdict, points=each.points, reasons=each.reasons)
-    vetoes = rank.vetoes(corpus, subscriber.interests, paper)
-    if vetoes:
-        interest, word = vetoes[0]
-        return Account(paper=paper, verdict=f'not chosen: {interest} excludes "{word}"')
-    return Account(paper=paper, verdict="not chosen: nothing in it matches")
+    column = int(board.column_of(np.array([paper.id]))[0])
+    if column < 0:
+        return Account(paper=paper, verdict=_too_old(paper))
+    ranked = board.ranked(subscriber.interests, choice.selection.rows[choice.number], column)
+    verdict = _verdict(board, subscriber, choice, column)
+    return Account(paper=paper, verdict=verdict, points=ranked.points, reasons=ranked.reasons)
 
 
 def _one(found: list[Paper], name: str) -> Paper:
@@ -75,17 +69,39 @@ def _one(found: list[Paper], name: str) -> Paper:
     return found[0]
 
 
-def _verdict(subscriber: Subscriber, chosen: rules.Chosen, ranked: Ranked, number: int) -> str:
-    if ranked.paper.id in {entry.paper.id for entry in chosen.entries}:
-        return f"not yet sent: the next edition would have it, as number {number} by points"
-    if ranked.points < subscriber.min_points:
-        short = (subscriber.min_points - ranked.points) / 1000
-        return f"not chosen: {short:.3f} points below min_points"
-    places = subscriber.max_papers
-    if number > places:
-        return f"not chosen so far: number {number} by points, and max_papers is {places}"
-    share = f"{rules.main_interest(ranked)} has its equal share of the {places} places already"
-    return f"not chosen so far: number {number} by points, but {share}; it stays for later editions"
+def _too_old(paper: Paper) -> str:
+    return f"not chosen: first seen on {paper.first_seen_at:%Y-%m-%d}, too long ago"
+
+
+def _verdict(board: rank.Board, subscriber: Subscriber, choice: Choice, column: int) -> str:
+    """The one reason why a paper is, or is not, in the next edition."""
+    paper, selection, number = board.papers[column], choice.selection, choice.number
+    points = int(selection.totals[number, column])
+    fate = select.verdict(board, selection, number, column)
+    if fate == Fate.CHOSEN:
+        place = selection.choices[number].match.index(column) + 1
+        return f"not yet sent: the next edition would have it, as number {place} by points"
+    if fate in (Fate.TOO_OLD, Fate.SHOWN):
+        return _too_old(paper)
+    if fate == Fate.VETOED:
+        interest, word = rank.vetoes(board.corpus, subscriber.interests, paper)[0]
+        return f'not chosen: {interest} excludes "{word}"'
+    if fate == Fate.NO_POINTS:
+        return "not chosen: nothing in it matches"
+    if fate == Fate.BELOW:
+        asked = "min_points" if choice.cut == max(1, subscriber.min_points) else "a fifth of your best"
+        return f"not chosen: {(choice.cut - points) / 1000:.3f} points below {asked}"
+    if fate == Fate.TWIN:
+        other = select.twin(board, selection, number, column)
+        return f'not chosen: nearly the same as "{other.title if other else "another"}"'
+    if fate == Fate.AUTHOR:
+        return "not chosen so far: the edition has three better ones of the same author"
+    if fate == Fate.INTEREST_FULL:
+        return "not chosen so far: its interest has its max_papers; it stays for later editions"
+    return (
+        f"not chosen so far: {subscriber.max_papers} others have the places (max_papers), by points "
+        "or by their interest's equal share; it stays for later editions"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

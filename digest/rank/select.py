@@ -20,7 +20,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from digest.model import Ranked, Section, Subscriber
+from digest.model import Paper, Ranked, Section, Subscriber
 from digest.rank.board import Board
 from digest.rank.corpus import Ints
 from digest.rank.similar import OF_ONE_AUTHOR
@@ -87,6 +87,8 @@ class Selection(NamedTuple):
     bounds: Ints  #: candidates of subscriber i: bounds[i] to bounds[i + 1]
     columns: Ints
     fates: npt.NDArray[np.int8]
+    new: Bools  #: subscribers x papers
+    shown: Shown
     totals: npt.NDArray[np.int32]  #: subscribers x papers; 0 for what is not new, or out
 
 
@@ -148,7 +150,7 @@ def select(
                 near,
             )
         )
-    return Selection(rows, choices, bounds, column, fates, totals)
+    return Selection(rows, choices, bounds, column, fates, new, shown, totals)
 
 
 def _cut(subscribers: Sequence[Subscriber], totals: npt.NDArray[np.int32]) -> Ints:
@@ -296,3 +298,28 @@ def entries(
         for column in columns
         for trend in [int(board.trend[column]) if section == Section.MATCH else 0]
     )
+
+
+def verdict(board: Board, selection: Selection, number: int, column: int) -> Fate:
+    """What came of a paper for one of the subscribers: the one reason why it is not in the edition."""
+    for at in range(selection.bounds[number], selection.bounds[number + 1]):
+        if selection.columns[at] == column:
+            return _STAGES[selection.fates[at]]
+    if not selection.new[number, column]:
+        mine = selection.shown.paper[selection.shown.reader == number]
+        return Fate.SHOWN if board.papers[column].id in mine else Fate.TOO_OLD
+    if selection.totals[number, column]:
+        return Fate.BELOW
+    rows = selection.rows[number]
+    vetoed = any(column in board.vetoed.get(row, ()) for row in rows)
+    return Fate.VETOED if vetoed else Fate.NO_POINTS
+
+
+def twin(board: Board, selection: Selection, number: int, column: int) -> Paper | None:
+    """The paper that stands for its near-duplicate: one that was shown, else the best of them."""
+    group = np.flatnonzero(board.twins == board.twins[column])
+    mine = selection.shown.paper[selection.shown.reader == number]
+    before = [each for each in group.tolist() if board.papers[each].id in mine]
+    some = slice(selection.bounds[number], selection.bounds[number + 1])
+    better = [each for each in selection.columns[some].tolist() if each in group]
+    return next((board.papers[each] for each in (*before, *better) if each != column), None)

@@ -29,6 +29,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from digest.settings.report import nearest, quoted
@@ -44,6 +45,10 @@ def _searchable(value: str) -> str:
     if not any(map(str.isalnum, value)):
         raise ValueError(f"{quoted(value)} has no letter or digit, so nothing can match it")
     return value
+
+
+def _free_text(value: str) -> str:
+    return _searchable(" ".join(value.split())) if value else value
 
 
 def _address(value: str) -> str:
@@ -177,6 +182,7 @@ Line = Annotated[
 ]
 Name = Annotated[Line, Field(max_length=60)]  # it stands in headers and in names of files
 Keyword = Annotated[Line, AfterValidator(_searchable)]
+About = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_free_text)]
 Address = Annotated[Line, AfterValidator(_address)]
 Mailbox = Annotated[Line, AfterValidator(_mailbox)]
 MailboxOrNone = Annotated[str, AfterValidator(lambda value: value and _mailbox(value))]
@@ -264,6 +270,7 @@ class EditionsTable(Table):
 
     lookback: Duration = timedelta(days=30)
     first_lookback: Duration = timedelta(days=7)
+    trend: Number = Field(default=0.3, ge=0, le=1)
 
 
 class SourceTable(Table):
@@ -341,9 +348,22 @@ class InterestTable(Table):
     """[[subscriber.interest]]"""
 
     name: Line | None = None
-    keywords: tuple[Keyword, ...] = Field(min_length=1)
+    keywords: tuple[Keyword, ...] = Field(default=(), min_length=1)
+    about: About = ""
+    authors: tuple[Keyword, ...] = ()
+    organisations: tuple[Keyword, ...] = ()
+    sources: tuple[Line, ...] = ()
+    exclude: tuple[Keyword, ...] = ()
+    penalties: dict[Keyword, Annotated[Number, Field(lt=0, ge=-100)]] = {}
     weight: Number = Field(default=1.0, gt=0, le=10)
-    exclude: tuple[Line, ...] = ()
+    min_points: Number = Field(default=0.0, ge=0, le=100)
+    max_papers: Annotated[Whole, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> InterestTable:
+        if not (self.keywords or self.about or self.authors or self.organisations):
+            raise ValueError('needs keywords, such as ["mixture of experts", "MoE"], or about = "..."')
+        return self
 
 
 class SubscriberTable(Table):
@@ -357,7 +377,9 @@ class SubscriberTable(Table):
     frequency: Literal["daily", "weekly"] = "daily"
     when_waiting: Whole = Field(default=1, ge=1, le=1000)
     max_papers: Whole = Field(default=12, ge=1, le=100)
-    min_points: Number = Field(default=1.0, ge=0)
+    min_points: Number = Field(default=1.0, ge=0, le=1000)
+    stretch: Whole = Field(default=0, ge=0, le=2)
+    when_nothing: Literal["skip", "mail"] = "skip"
     layout: Literal["ranked", "interests"] = "ranked"
     interest: tuple[InterestTable, ...] = Field(min_length=1)
 

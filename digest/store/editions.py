@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import struct
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, func, select, update
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Connection, Row, bindparam, func, select, update
 from sqlalchemy.exc import IntegrityError
 
 from digest.model import Delivery, DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
 from digest.store import database_clock, papers, schema, upsert
 
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
+_ENTRY = np.dtype([("paper", "<u4"), ("points", "<u4"), ("section", "u1")])  # as `_pack` writes them
+
+Ints = npt.NDArray[np.int64]
 
 
 class Standing(NamedTuple):
@@ -68,15 +72,26 @@ def put_subscribers(
     )
 
 
-def advance(connection: Connection, known: Standing, next_due_at: datetime) -> bool:
-    """Move on to the next time an edition is due; False where somebody else has done so since."""
+def advance(connection: Connection, plans: Sequence[tuple[Standing, datetime]]) -> set[int]:
+    """Move on to the next time an edition is due; return the ids of those whom nobody else has moved since."""
     subscriber = schema.subscriber.c
-    moved = connection.execute(
-        update(schema.subscriber)
-        .where(subscriber.id == known.id, subscriber.next_due_at == known.next_due_at)
-        .values(next_due_at=next_due_at)
+    known = {each.id: each.next_due_at for each, _ in plans}
+    locked = connection.execute(
+        select(subscriber.id, subscriber.next_due_at)
+        .where(subscriber.id.in_(list(known)))
+        .order_by(subscriber.id)  # always in one order: two that do the same wait, and never cross
+        .with_for_update()
     )
-    return moved.rowcount == 1
+    still = {row.id for row in locked if row.next_due_at == known[row.id]}
+    moves = [{"of": each.id, "at": at} for each, at in plans if each.id in still]
+    if moves:
+        connection.execute(
+            update(schema.subscriber)
+            .where(subscriber.id == bindparam("of"))
+            .values(next_due_at=bindparam("at")),
+            moves,
+        )
+    return still
 
 
 def set_unsubscribed(
@@ -93,34 +108,88 @@ def set_unsubscribed(
     )
 
 
-def shown(
-    connection: Connection, subscriber_ids: Iterable[int], since: datetime
-) -> dict[int, set[int]]:
-    """Collect the papers that editions since then showed, by subscriber; failed deliveries do not count."""
+class Showings(NamedTuple):
+    """What earlier editions showed, one element for each paper in one of them."""
+
+    reader: Ints  #: number in the sequence of subscribers
+    paper: Ints  #: id
+    dump: Ints  #: of the edition: what was known then
+    climbing: npt.NDArray[np.bool_]
+
+
+def showings(
+    connection: Connection, subscriber_ids: Sequence[int], since: datetime
+) -> Showings:
+    """Collect what editions since then showed; failed deliveries do not count, nor does what only came nearest."""
     edition, delivery = schema.edition.c, schema.delivery.c
     rows = connection.execute(
-        select(edition.subscriber_id, edition.entries)
+        select(edition.subscriber_id, edition.dump_id, edition.entries)
         .outerjoin_from(schema.edition, schema.delivery, delivery.edition_id == edition.id)
         .where(
-            edition.subscriber_id.in_(list(subscriber_ids)),
+            edition.subscriber_id.in_(subscriber_ids),
             edition.composed_at >= since,
             func.coalesce(delivery.state, "") != DeliveryState.FAILED,
         )
-    )
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for subscriber_id, packed in rows:
-        entries = _unpack(packed)
-        found[subscriber_id].update(e[0] for e in entries if e[2] != Section.NEAREST)
-    return found
+    ).all()
+    numbers = {each: number for number, each in enumerate(subscriber_ids)}
+    lengths = [len(row.entries) // _ENTRY.itemsize for row in rows]
+    entries = np.frombuffer(b"".join(row.entries for row in rows), dtype=_ENTRY)
+    reader = np.repeat(np.array([numbers[row.subscriber_id] for row in rows], np.int64), lengths)
+    dump = np.repeat(np.array([row.dump_id for row in rows], np.int64), lengths)
+    read = entries["section"] != _SECTIONS.index(Section.NEAREST)
+    climbing = entries["section"] == _SECTIONS.index(Section.CLIMBING)
+    papers_shown = entries["paper"].astype(np.int64)
+    return Showings(reader[read], papers_shown[read], dump[read], climbing[read])
 
 
-def has_edition(connection: Connection, subscriber_id: int, local_date: date | None = None) -> bool:
-    """Whether a subscriber has an edition: of one local date, or any."""
+def last_dates(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, date]:
+    """Tell the local date of each subscriber's last edition; who had none is left out."""
     edition = schema.edition.c
-    found = select(edition.id).where(edition.subscriber_id == subscriber_id)
-    if local_date:
-        found = found.where(edition.local_date == local_date)
-    return connection.execute(found.limit(1)).first() is not None
+    rows = connection.execute(
+        select(edition.subscriber_id, func.max(edition.local_date))
+        .where(edition.subscriber_id.in_(subscriber_ids))
+        .group_by(edition.subscriber_id)
+    )
+    return {row[0]: row[1] for row in rows}
+
+
+class Draft(NamedTuple):
+    """An edition that is to be frozen."""
+
+    subscriber_id: int
+    local_date: date
+    composed_at: datetime
+    dump_id: int
+    considered: int
+    matched: int
+    cut: int
+    remarks: str
+    entries: Sequence[Ranked]
+    address: str | None
+
+
+def save_editions(connection: Connection, drafts: Sequence[Draft]) -> set[int]:
+    """Freeze editions and queue their deliveries; return the ids of those whose edition was saved.
+
+    The others had an edition of that local date already.
+    """
+    return {
+        each.subscriber_id
+        for each in drafts
+        if save_edition(
+            connection,
+            subscriber_id=each.subscriber_id,
+            local_date=each.local_date,
+            composed_at=each.composed_at,
+            dump_id=each.dump_id,
+            considered=each.considered,
+            matched=each.matched,
+            ranked=each.entries,
+            cut=each.cut,
+            address=each.address,
+            remarks=each.remarks,
+        )
+    }
 
 
 def save_edition(

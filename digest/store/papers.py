@@ -347,3 +347,42 @@ def signals(
                 late=before.late or late,
             )
     return latest
+
+
+class Seen(NamedTuple):
+    """One paper in one dump, and what readers of the source had made of it by then."""
+
+    paper_id: int
+    dump_id: int
+    source: str
+    on: date  #: the dump's day
+    upvotes: int | None
+    comments: int | None
+    stars: int | None
+    featured_on: date | None
+
+
+def sightings_since(connection: Connection, since: datetime) -> list[Seen]:
+    """Load the sightings of all papers first seen since then, in the order of the dumps."""
+    sighting, dump = schema.sighting.c, schema.dump.c
+    rows = connection.execute(
+        select(
+            sighting.paper_id,
+            sighting.dump_id,
+            dump.source,
+            dump.captured_on,
+            dump.ingested_at,
+            sighting.upvotes,
+            sighting.comments,
+            sighting.stars,
+            sighting.featured_on,
+        )
+        .join_from(schema.sighting, schema.dump, dump.id == sighting.dump_id)
+        .join(schema.paper, schema.paper.c.id == sighting.paper_id)
+        .where(schema.paper.c.first_seen_at >= since)
+        .order_by(sighting.dump_id, sighting.position)
+    )
+    return [
+        Seen(paper_id, dump_id, source, captured_on or ingested_at.date(), *said)
+        for paper_id, dump_id, source, captured_on, ingested_at, *said in rows
+    ]
