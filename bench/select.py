@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import gc
 import random
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -58,9 +57,7 @@ def some_interests(papers: Sequence[Paper]) -> list[Interest]:
         named = tuple(dict.fromkeys(filter(None, keywords)))
         if named:
             weight = chance.choice((1.0, 1.0, 1.0, 0.5, 2.0))
-            found[named] = Interest(
-                name=named[0], keywords=named, exclude=exclude, weight=weight
-            )
+            found[named] = Interest(name=named[0], keywords=named, exclude=exclude, weight=weight)
     return list(found.values())
 
 
@@ -81,7 +78,7 @@ def some_subscribers(interests: Sequence[Interest]) -> list[Subscriber]:
 
 
 def naive(subscriber: Subscriber, papers: Sequence[Paper], shown: set[int]) -> list[int]:
-    scores = {}
+    scores: dict[int, int] = {}
     for interest in subscriber.interests:
         for keyword in interest.keywords:
             for paper in papers:
@@ -143,10 +140,11 @@ def main() -> None:
         },
         {
             "select cheaper than the loop (goal: 180)": loop / select_one,
-            "with what is done once spread": loop / (select_one + (prepared - started) / SUBSCRIBERS),
+            "with what is done once spread": loop
+            / (select_one + (prepared - started) / SUBSCRIBERS),
         },
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -132,7 +132,9 @@ class Interest:
     penalties: tuple[tuple[str, int], ...] = ()  #: words, and the (negative) points they cost
     weight: float = 1.0
     min_points: int = 0  #: fewer from this interest are none
-    max_papers: int | None = None  #: at most so many in an edition; None: as many as there is room for
+    max_papers: int | None = (
+        None  #: at most so many in an edition; None: as many as there is room for
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

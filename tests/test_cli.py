@@ -342,7 +342,7 @@ def test_whoever_unsubscribed_gets_nothing_until_resumed(digest: Digest, tmp_pat
     [
         ("DynMoLE", "in the edition of 2026-11-20, number 1 of 12"),
         ("Parameter-Efficient Fine-Tuning of Large", "the next edition would have it"),
-        ("StreamBP", "points below a fifth of your best"),
+        ("StreamBP", "points below min_points"),
     ],
 )
 def test_every_paper_has_an_account(digest: Digest, paper: str, verdict: str) -> None:

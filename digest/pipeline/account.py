@@ -89,7 +89,9 @@ def _verdict(board: rank.Board, subscriber: Subscriber, choice: Choice, column: 
     if fate == Fate.NO_POINTS:
         return "not chosen: nothing in it matches"
     if fate == Fate.BELOW:
-        asked = "min_points" if choice.cut == max(1, subscriber.min_points) else "a fifth of your best"
+        asked = (
+            "min_points" if choice.cut == max(1, subscriber.min_points) else "a fifth of your best"
+        )
         return f"not chosen: {(choice.cut - points) / 1000:.3f} points below {asked}"
     if fate == Fate.TWIN:
         other = select.twin(board, selection, number, column)

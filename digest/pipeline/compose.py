@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from digest import edition as rules
 from digest import rank, render, store
-from digest.model import Edition, Entry, Message, Ranked, Signals, Subscriber
+from digest.model import Edition, Entry, Message, Ranked, Section, Signals, Subscriber
 from digest.pipeline.service import Service
 from digest.rank import select, trend
 from digest.store import editions, papers
@@ -33,7 +33,9 @@ class Batch(NamedTuple):
     """What the editions of one pass are composed from."""
 
     board: rank.Board
-    climbed: Mapping[int, int]  #: papers that have climbed strongly, each with the last dump before that
+    climbed: Mapping[
+        int, int
+    ]  #: papers that have climbed strongly, each with the last dump before that
     dump_id: int
     late: tuple[str, ...]  #: sources that should have had new papers by now
     everyone: bool
@@ -70,9 +72,7 @@ def compose(
         shard = ready[start : start + SHARD]
         outcomes, errors = _compose_shard(service, shard, batch)
         done.counts.update(outcomes.values())
-        done.subscribers.extend(
-            each.name for each in shard if outcomes.get(each.id) == "editions"
-        )
+        done.subscribers.extend(each.name for each in shard if outcomes.get(each.id) == "editions")
         done.errors.extend(errors)
     return done
 
@@ -234,9 +234,7 @@ def _choices(
         for each in shard
     ]
     try:
-        selection = select.select(
-            batch.board, people, since, select.Shown(*shown), batch.climbed
-        )
+        selection = select.select(batch.board, people, since, select.Shown(*shown), batch.climbed)
     except Exception as error:
         if len(people) == 1:
             return [error]
@@ -247,9 +245,7 @@ def _choices(
             mine = mine._replace(reader=mine.reader * 0)
             found += _choices(service, batch, [shard[number]], [each], last, mine)
         return found
-    return [
-        _choice(batch.board, each, selection, number) for number, each in enumerate(people)
-    ]
+    return [_choice(batch.board, each, selection, number) for number, each in enumerate(people)]
 
 
 def _choice(
@@ -283,14 +279,19 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, subscriber.name)
         _, choice = outlook(service, connection, subscriber, now)
-        signals = papers.signals(connection, [each.paper.id for each in choice.entries])
+        ids = {each.paper.id for each in choice.entries}
+        climbing = {e.paper.id for e in choice.entries if e.section == Section.CLIMBING}
+        signals = papers.signals(connection, ids)
+        before = editions.stood_before(
+            connection, standing.id if standing else 0, now, climbing, ids - climbing
+        )
     draft = Edition(
         subscriber=subscriber.name,
         local_date=rules.local_date(subscriber.schedule, now),
         composed_at=now,
         considered=choice.considered,
         matched=choice.matched,
-        entries=tuple(_entry(each, signals) for each in choice.entries),
+        entries=tuple(_entry(each, signals, before) for each in choice.entries),
         cut=choice.cut,
     )
     return render.message(
@@ -298,11 +299,13 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
     )
 
 
-def _entry(ranked: Ranked, signals: Mapping[int, Signals]) -> Entry:
+def _entry(ranked: Ranked, signals: Mapping[int, Signals], before: Mapping[int, Signals]) -> Entry:
+    now = signals.get(ranked.paper.id, Signals())
     return Entry(
         paper=ranked.paper,
-        signals=signals.get(ranked.paper.id, Signals()),
+        signals=now,
         points=ranked.points,
         reasons=ranked.reasons,
         section=ranked.section,
+        before=editions.risen(before.get(ranked.paper.id), now),
     )

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+import numpy as np
+
 from digest.model import Interest, Paper, Ranked
 from digest.rank.board import Board
 from digest.rank.corpus import Corpus, fit
@@ -18,7 +20,10 @@ __all__ = ["Board", "Corpus", "fit", "rank", "vetoes"]
 
 
 def rank(
-    corpus: Corpus, interests: Sequence[Interest], papers: Iterable[Paper], board: Board | None = None
+    corpus: Corpus,
+    interests: Sequence[Interest],
+    papers: Iterable[Paper],
+    board: Board | None = None,
 ) -> list[Ranked]:
     """Rank those papers that have points, best first; ties by title, then by uid.
 
@@ -27,8 +32,8 @@ def rank(
     """
     board = board or Board(corpus)
     rows = board.rows(interests)
-    named = board.named[rows].any(axis=0)
-    out = {c for row in rows for c in board.vetoed.get(row, ()) if not named[c]}
+    named = np.flatnonzero(board.named[rows].any(axis=0)).tolist()
+    out = {c for row in rows for c in board.vetoed.get(row, ()) if c not in named}
     columns = [corpus.store.numbers[paper] for paper in papers]
     has = board.table[rows].sum(axis=0)
     ranked = [board.ranked(interests, rows, c) for c in columns if has[c] and c not in out]

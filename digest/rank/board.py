@@ -7,13 +7,13 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
 from digest.model import Interest, Ranked, Reason
 from digest.rank import score, similar
 from digest.rank.corpus import Corpus, Ints
 
 _row_key = attrgetter(*score.KEY, "weight", "min_points", "max_papers")
+EVIDENCE = 0.2  # of the points of the store's best paper for an interest: its papers with fewer do not match
 NO_CAP = 1 << 30
 _ROOM = 64_000_000  # points kept at a time, 4 bytes each
 
@@ -57,7 +57,8 @@ class Board:
         self._of_row = [empty]
         self.table = np.zeros((64, len(self.papers)), dtype=np.int32)
         self.named = np.zeros((64, len(self.papers)), dtype=np.bool_)
-        self.caps: list[int] = [NO_CAP]  # of each row
+        self.needed = np.zeros(64, dtype=np.int64)  # points a paper of each row needs to match
+        self.caps: list[int] = [NO_CAP]  # papers of each row in an edition
 
     def make_room(self) -> None:
         """Forget the interests when there are too many for the memory."""
@@ -82,10 +83,12 @@ class Board:
         if row == len(self.table):
             self.table = np.concatenate([self.table, np.zeros_like(self.table)])
             self.named = np.concatenate([self.named, np.zeros_like(self.named)])
+            self.needed = np.concatenate([self.needed, np.zeros_like(self.needed)])
         weighed = np.rint(points.total * interest.weight).astype(np.int32)
         weighed[weighed < interest.min_points] = 0
         self.table[row] = weighed
         self.named[row] = points.named & (weighed > 0)
+        self.needed[row] = weighed.max(initial=0) * EVIDENCE
         self._of_row.append(points)
         self.caps.append(NO_CAP if interest.max_papers is None else interest.max_papers)
         if len(points.vetoed):
@@ -121,5 +124,3 @@ class Board:
         why.sort(key=lambda reason: -reason.points)
         total = sum(reason.points for reason in why)
         return Ranked(paper=self.papers[column], points=total, reasons=tuple(why))
-
-

@@ -8,7 +8,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
 from typing import NamedTuple
@@ -111,7 +111,7 @@ class Batch:
 
     @cached_property
     def has_topics(self) -> npt.NDArray[np.bool_]:
-        return self.topics.any(axis=1)
+        return np.asarray(self.topics.any(axis=1))
 
     def find(self, form: Terms) -> tuple[Ints, Floats]:
         """Places where these terms follow each other, and what that counts: less with words in between."""
@@ -123,7 +123,6 @@ class Batch:
             start, last = start[near], following[near]
         exact = last - start == len(form) - 1
         return start, self.weight_at[start] * np.where(exact, 1.0, NEAR)
-
 
     def at(self, one: str) -> Ints:
         """The places of a term, of `prefix*`, or where `"a phrase as written"` starts; ascending."""
@@ -180,7 +179,7 @@ class Corpus:
     rarity: Floats  # of each column
     basis: Floats  # columns x dimensions
     store: Batch
-    mentions: dict[tuple[Terms, ...], Mentions] = field(default_factory=dict)  #: found so far, by forms
+    mentions: dict[tuple[Terms, ...], Mentions]  #: found so far, by forms
 
 
 _NOWHERE: Ints = np.zeros(0, dtype=np.int64)
@@ -196,6 +195,11 @@ def _ordered(papers: Iterable[Paper]) -> list[Paper]:
 def _analyse(paper: Paper, compounds: Compounds) -> tuple[_Fields, Mapping[str, float]]:
     fields = terms(words(paper.title), compounds), terms(words(paper.abstract), compounds)
     return fields, _counts(fields)
+
+
+def weighted_counts(paper: Paper, compounds: Compounds) -> Mapping[str, float]:
+    """What each word and each pair of neighbouring words counts in a paper."""
+    return _analyse(paper, compounds)[1]
 
 
 def _decay(length: int) -> Floats:
@@ -437,4 +441,5 @@ def fit(papers: Iterable[Paper]) -> Corpus:
         rarity,
         basis,
         store,
+        {},
     )

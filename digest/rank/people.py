@@ -15,7 +15,7 @@ def _parts(name: str) -> tuple[str, ...]:
 
 
 def is_author(typed: str, author: str) -> bool:
-    """`J. Doe`, `Jane Doe` and `Doe, Jane` are one; so are `Doe` and all of these. Initials need a whole name beside."""
+    """`J. Doe`, `Jane Doe`, `Doe, Jane` and `Doe` may be one; initials alone are nobody."""
     wanted, left = _parts(typed), list(_parts(author))
     whole = False
     for part in sorted(wanted, key=len, reverse=True):

@@ -239,9 +239,7 @@ def score(
     return Points(total.astype(np.int32), named & (total > 0), out, parts, centre)
 
 
-def _mentioning(
-    counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats
-) -> Iterator[Part]:
+def _mentioning(counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats) -> Iterator[Part]:
     for term, (papers, title, abstract), factor in counted:
         factor = factor * about[papers]
         yield Part(term.text, "title", papers, _thousandths(title * factor))

@@ -3,7 +3,7 @@
 For each subscriber, among the papers that are new to them:
 
 1. the points of all interests are added; what an interest excludes, and no other interest names, is out;
-2. the cut is `min_points`, or a share of the best paper they have had in the store if that is more;
+2. a paper needs `min_points`, and of its main interest a fifth of what that gives the best paper of the store;
 3. of near-duplicates only the best stays, and none if one of them was shown; of one author at most three;
 4. an interest gives at most its `max_papers`, and has an equal share of the places for its own best papers; places
    that it cannot fill go to whatever has the most points.
@@ -25,9 +25,8 @@ from digest.rank.board import Board
 from digest.rank.corpus import Ints
 from digest.rank.similar import OF_ONE_AUTHOR
 
-EVIDENCE = 0.2  # of the points of their best paper in the store, below which a paper does not match
 CLIMBING = 2  # papers that climbed, in one edition, at most
-_POINTS, _COLUMN = 24, 20  # bits of a sort key; the subscriber's number is above them
+_POINTS = 24  # bits of a sort key; the subscriber's number is above them
 _TOP = (1 << _POINTS) - 1
 
 Bools = npt.NDArray[np.bool_]
@@ -111,24 +110,20 @@ def select(
     buffer = np.empty_like(totals)
     for place in range(width):
         totals += np.take(board.table, padded[:, place], axis=0, out=buffer, mode="clip")
-    cut = _cut(subscribers, totals)
+    asked = np.array([max(1, each.min_points) for each in subscribers], dtype=np.int64)
     new, old = _new(board, since, shown)
-    again = _again(board, totals, cut, shown, old, climbed or {})
+    again = _again(board, totals, asked, shown, old, climbed or {})
     totals *= new
     _veto(board, padded, totals)
-    flat = np.flatnonzero(totals >= cut[:, None])
-    reader, column = np.divmod(flat, max(len(board.papers), 1))
-    points = totals.ravel()[flat] + board.trend[column]
-    code = np.sort((reader << _POINTS | _TOP - np.minimum(points, _TOP)) << _COLUMN | column)
-    reader, column = code >> _COLUMN + _POINTS, code & (1 << _COLUMN) - 1
+    reader, column, main = _matching(board, padded, totals, asked)
     bounds = np.searchsorted(reader, np.arange(len(rows) + 1))
     fates = np.zeros(len(reader), dtype=np.int8)
     _diversify(board, reader, column, fates, shown, old)
-    _cap(board, subscribers, padded, reader, column, fates)
+    _cap(board, subscribers, padded, reader, main, fates)
     considered = new.sum(axis=1).tolist()
     picked = column[fates == _CHOSEN].tolist()
     ends = np.searchsorted(reader[fates == _CHOSEN], np.arange(len(rows) + 1)).tolist()
-    limits, cuts = bounds.tolist(), cut.tolist()
+    limits, cuts = bounds.tolist(), asked.tolist()
     choices = []
     for number, each in enumerate(subscribers):
         match = picked[ends[number] : ends[number + 1]]
@@ -136,8 +131,10 @@ def select(
         stretch: list[int] = []
         if not match and each.when_nothing == "mail":
             near = _best(totals[number], 1)
+            cuts[number] = max([cuts[number], *(cut(board, each, rows[number], c) for c in near)])
         elif match and each.stretch:
-            outside = (totals[number] < cuts[number]) & ~board.named[rows[number]].any(axis=0)
+            outside = np.logical_not(board.named[rows[number]].any(axis=0))
+            outside[column[bounds[number] : bounds[number + 1]]] = False
             stretch = _best(totals[number] * outside, each.stretch)
         choices.append(
             Choice(
@@ -153,11 +150,22 @@ def select(
     return Selection(rows, choices, bounds, column, fates, new, shown, totals)
 
 
-def _cut(subscribers: Sequence[Subscriber], totals: npt.NDArray[np.int32]) -> Ints:
-    """The points that a paper needs: the store's best for these interests tells what is worth the place."""
-    asked = np.array([each.min_points for each in subscribers], dtype=np.int64)
-    best = totals.max(axis=1, initial=0)
-    return np.maximum(np.maximum(asked, 1), (best * EVIDENCE).astype(np.int64))
+def _matching(
+    board: Board, padded: Ints, totals: npt.NDArray[np.int32], asked: Ints
+) -> tuple[Ints, Ints, Ints]:
+    """Who matches what, best first for each reader, and by which of their interests."""
+    flat = np.flatnonzero(totals >= asked[:, None])
+    reader, column = np.divmod(flat, max(len(board.papers), 1))
+    points = totals.ravel()[flat]
+    main, most = _main(board, padded, reader, column)
+    needed = board.needed[padded]
+    enough = most >= needed[reader, main]
+    reader, column, main = reader[enough], column[enough], main[enough]
+    points = np.minimum(points[enough] + board.trend[column], _TOP)
+    order = np.argsort(
+        reader << _POINTS | _TOP - points, kind="stable"
+    )  # ties: as papers are, by title
+    return reader[order], column[order], main[order]
 
 
 def _new(board: Board, since: Sequence[datetime], shown: Shown) -> tuple[Bools, Ints]:
@@ -218,11 +226,11 @@ def _cap(
     subscribers: Sequence[Subscriber],
     padded: Ints,
     reader: Ints,
-    column: Ints,
+    main: Ints,
     fates: npt.NDArray[np.int8],
 ) -> None:
     left = np.flatnonzero(fates == _CHOSEN)
-    main = _main(board, padded, reader[left], column[left])
+    main = main[left]
     rank = _ranks(reader[left] * max(padded.shape[1], 1) + main)
     caps = np.array(board.caps)[padded]
     full = rank >= caps[reader[left], main]
@@ -238,8 +246,10 @@ def _cap(
     fates[left[turn >= places[reader[left]]]] = _EDITION_FULL
 
 
-def _main(board: Board, padded: Ints, reader: Ints, column: Ints) -> Ints:
-    """The place of the interest that gives a paper the most points."""
+def _main(
+    board: Board, padded: Ints, reader: Ints, column: Ints
+) -> tuple[Ints, npt.NDArray[np.int32]]:
+    """The place of the interest that gives a paper the most points, and how many."""
     flat, starts = board.table.ravel(), padded.T * board.table.shape[1]
     best = np.zeros(len(column), dtype=np.int32)
     main = np.zeros(len(column), dtype=np.int64)
@@ -247,13 +257,13 @@ def _main(board: Board, padded: Ints, reader: Ints, column: Ints) -> Ints:
         points = flat.take(start.take(reader) + column)
         np.copyto(main, place, where=points > best)
         np.maximum(best, points, out=best)
-    return main
+    return main, best
 
 
 def _again(
     board: Board,
     totals: npt.NDArray[np.int32],
-    cut: Ints,
+    asked: Ints,
     shown: Shown,
     old: Ints,
     climbed: Mapping[int, int],
@@ -266,7 +276,7 @@ def _again(
     known = np.flatnonzero(old >= 0)
     for at in known[shown.dump[known] <= level[old[known]]].tolist():
         reader, column = int(shown.reader[at]), int(old[at])
-        if totals[reader, column] >= cut[reader]:
+        if totals[reader, column] >= asked[reader]:
             found.setdefault(reader, []).append(column)
     if found:
         pairs = zip(shown.reader.tolist(), old.tolist(), shown.climbing.tolist(), strict=True)
@@ -313,6 +323,14 @@ def verdict(board: Board, selection: Selection, number: int, column: int) -> Fat
     rows = selection.rows[number]
     vetoed = any(column in board.vetoed.get(row, ()) for row in rows)
     return Fate.VETOED if vetoed else Fate.NO_POINTS
+
+
+def cut(board: Board, subscriber: Subscriber, rows: Sequence[int], column: int) -> int:
+    """The points that this paper needs to match: its own, and what its main interest lacks."""
+    main = max(rows, key=lambda row: int(board.table[row, column]))
+    total = int(board.table[rows, column].sum())
+    lacking = int(board.needed[main]) - int(board.table[main, column])
+    return max(1, subscriber.min_points, total + lacking if lacking > 0 else 0)
 
 
 def twin(board: Board, selection: Selection, number: int, column: int) -> Paper | None:

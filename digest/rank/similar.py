@@ -8,10 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from digest.model import Paper
-from digest.rank.corpus import Corpus, Ints
+from digest.rank.corpus import Corpus, Ints, weighted_counts
 
-SAME = 0.6  # cosine of two papers' weighted words, from which they are nearly the same
-HALF_SAME = 0.85  # cosine of their topics, below which that is not looked at
+SAME = 0.2  # of all their words and pairs of words, what near-duplicates share; other papers share up to 0.17
+LIKELY = 0.4  # cosine of two papers' weighted words, and
+NEAR = 0.85  # cosine of their topics, below which that is not looked at
+FEW_TERMS = 20  # a title alone has fewer, and says too little
 OF_ONE_AUTHOR = 3  # papers of one first or last author in an edition, at most
 _BLOCK = 1000
 
@@ -22,8 +24,10 @@ def twins(corpus: Corpus) -> Ints:
     group = list(range(len(store.papers)))
     topics = store.topics.astype(np.float32)
     for start in range(0, len(group), _BLOCK):
-        near = topics[start : start + _BLOCK] @ topics[start:].T >= HALF_SAME
-        for first, second in zip(*(at.tolist() for at in np.nonzero(np.triu(near, 1))), strict=True):
+        near = topics[start : start + _BLOCK] @ topics[start:].T >= NEAR
+        for first, second in zip(
+            *(at.tolist() for at in np.nonzero(np.triu(near, 1))), strict=True
+        ):
             one, other = _top(group, start + first), _top(group, start + second)
             if one != other and _alike(corpus, start + first, start + second):
                 group[max(one, other)] = min(one, other)
@@ -44,7 +48,11 @@ def _alike(corpus: Corpus, one: int, other: int) -> bool:
     _, at, there = np.intersect1d(
         rows.columns[first], rows.columns[second], assume_unique=True, return_indices=True
     )
-    return float((rows.values[first][at] * rows.values[second][there]).sum()) >= SAME
+    if float((rows.values[first][at] * rows.values[second][there]).sum()) < LIKELY:
+        return False
+    mine, theirs = (corpus.store.papers[each] for each in (one, other))
+    left, right = (set(weighted_counts(each, corpus.compounds)) for each in (mine, theirs))
+    return min(len(left), len(right)) >= FEW_TERMS and len(left & right) >= SAME * len(left | right)
 
 
 def authors(papers: Sequence[Paper]) -> tuple[Ints, Ints]:

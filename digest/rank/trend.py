@@ -15,7 +15,9 @@ from datetime import date, timedelta
 from typing import Protocol
 
 HALF_LIFE = timedelta(days=3)
-STRONG = 0.75  # what a paper gained alone is more than this share of the source's papers have in all
+STRONG = (
+    0.75  # what a paper gained alone is more than this share of the source's papers have in all
+)
 
 
 class Seen(Protocol):
@@ -107,5 +109,3 @@ def climbed(sightings: Iterable[Seen]) -> dict[int, int]:
 def _until(course: _Course, dump: int) -> int:
     """The last dump at which it still stood as it did with this one."""
     return next((other - 1 for other, _, _ in course if other > dump), dump)
-
-

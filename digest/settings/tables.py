@@ -362,7 +362,9 @@ class InterestTable(Table):
     @model_validator(mode="after")
     def _wants_something(self) -> InterestTable:
         if not (self.keywords or self.about or self.authors or self.organisations):
-            raise ValueError('needs keywords, such as ["mixture of experts", "MoE"], or about = "..."')
+            raise ValueError(
+                'needs keywords, such as ["mixture of experts", "MoE"], or about = "..."'
+            )
         return self
 
 

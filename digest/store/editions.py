@@ -16,7 +16,9 @@ from digest.model import Delivery, DeliveryState, Edition, Entry, Ranked, Reason
 from digest.store import database_clock, papers, schema, upsert
 
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
-_ENTRY = np.dtype([("paper", "<u4"), ("points", "<u4"), ("section", "u1")])  # as `_pack` writes them
+_ENTRY = np.dtype(
+    [("paper", "<u4"), ("points", "<u4"), ("section", "u1")]
+)  # as `_pack` writes them
 
 Ints = npt.NDArray[np.int64]
 
@@ -117,9 +119,7 @@ class Showings(NamedTuple):
     climbing: npt.NDArray[np.bool_]
 
 
-def showings(
-    connection: Connection, subscriber_ids: Sequence[int], since: datetime
-) -> Showings:
+def showings(connection: Connection, subscriber_ids: Sequence[int], since: datetime) -> Showings:
     """Collect what editions since then showed; failed deliveries do not count, nor does what only came nearest."""
     edition, delivery = schema.edition.c, schema.delivery.c
     rows = connection.execute(
@@ -133,7 +133,8 @@ def showings(
     ).all()
     numbers = {each: number for number, each in enumerate(subscriber_ids)}
     lengths = [len(row.entries) // _ENTRY.itemsize for row in rows]
-    entries = np.frombuffer(b"".join(row.entries for row in rows), dtype=_ENTRY)
+    whole = (row.entries[: n * _ENTRY.itemsize] for row, n in zip(rows, lengths, strict=True))
+    entries = np.frombuffer(b"".join(whole), dtype=_ENTRY)
     reader = np.repeat(np.array([numbers[row.subscriber_id] for row in rows], np.int64), lengths)
     dump = np.repeat(np.array([row.dump_id for row in rows], np.int64), lengths)
     read = entries["section"] != _SECTIONS.index(Section.NEAREST)
@@ -287,6 +288,10 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
     known = papers.by_id(connection, ids, row.dump_id)
     signals = papers.signals(connection, ids, row.dump_id)
     reasons = row.reasons or [[]] * len(chosen)
+    climbing = {paper_id for paper_id, _, section in chosen if section == Section.CLIMBING}
+    before = stood_before(
+        connection, row.subscriber_id, row.composed_at, climbing, {*ids} - climbing
+    )
     return Edition(
         id=row.id,
         subscriber=row.name,
@@ -302,6 +307,7 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
                 signals=signals.get(paper_id, Signals()),
                 points=points,
                 section=section,
+                before=risen(before.get(paper_id), signals.get(paper_id)),
                 reasons=tuple(
                     Reason(interest=interest, term=term, field=field, points=part)
                     for interest, term, field, part in why
@@ -310,6 +316,39 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
             for (paper_id, points, section), why in zip(chosen, reasons, strict=True)
         ),
     )
+
+
+def stood_before(
+    connection: Connection,
+    subscriber_id: int,
+    composed_at: datetime,
+    climbing: Iterable[int],
+    others: Iterable[int],
+) -> dict[int, Signals]:
+    """Tell how papers stood: those that climbed, when an earlier edition showed them; others, when first seen."""
+    before = papers.first_signals(connection, others)
+    wanted = set(climbing)
+    edition = schema.edition.c
+    earlier = (
+        select(edition.dump_id, edition.entries)
+        .where(edition.subscriber_id == subscriber_id, edition.composed_at < composed_at)
+        .order_by(edition.composed_at.desc())
+    )
+    for dump_id, packed in connection.execute(earlier) if wanted else ():
+        shown = {e[0] for e in _unpack(packed) if e[2] != Section.NEAREST} & wanted
+        before |= papers.signals(connection, shown, dump_id)
+        wanted -= shown
+        if not wanted:
+            break
+    return before
+
+
+def risen(before: Signals | None, now: Signals | None) -> Signals | None:
+    """How a paper stood before, if it has risen since."""
+    if not before or not now:
+        return None
+    then = before.upvotes, before.comments, before.stars
+    return before if then != (now.upvotes, now.comments, now.stars) else None
 
 
 def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:

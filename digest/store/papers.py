@@ -349,6 +349,26 @@ def signals(
     return latest
 
 
+def first_signals(connection: Connection, paper_ids: Iterable[int]) -> dict[int, Signals]:
+    """Tell what readers had made of papers by the dump that first had them."""
+    sighting = schema.sighting.c
+    found: dict[int, Signals] = {}
+    wanted = sorted(paper_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = connection.execute(
+            select(sighting.paper_id, sighting.upvotes, sighting.comments, sighting.stars)
+            .join_from(schema.sighting, schema.paper, schema.paper.c.id == sighting.paper_id)
+            .where(
+                sighting.paper_id.in_(wanted[start : start + _CHUNK]),
+                sighting.dump_id == schema.paper.c.first_dump_id,
+            )
+            .order_by(sighting.position.desc())
+        )
+        for paper_id, upvotes, comments, stars in rows:
+            found[paper_id] = Signals(upvotes=upvotes, comments=comments, stars=stars)
+    return found
+
+
 class Seen(NamedTuple):
     """One paper in one dump, and what readers of the source had made of it by then."""
 
