@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
 from digest.model import Paper
-from digest.rank.text import words
+from digest.rank.text import clean
+
+_NAME = re.compile(r"\w+")
 
 
 @lru_cache(maxsize=1 << 15)
 def _parts(name: str) -> tuple[str, ...]:
-    return tuple(word.casefold() for word in words(name))
+    return tuple(_NAME.findall(clean(name).casefold()))
 
 
 def is_author(typed: str, author: str) -> bool:
