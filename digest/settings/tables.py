@@ -270,7 +270,7 @@ class EditionsTable(Table):
 
     lookback: Duration = timedelta(days=30)
     first_lookback: Duration = timedelta(days=7)
-    trend: Number = Field(default=0.3, ge=0, le=1)
+    trend: Number = Field(default=0.2, ge=0, le=1)
 
 
 class SourceTable(Table):
