@@ -24,8 +24,9 @@ SEEDS = [
     replace(paper, id=number, first_seen_at=NOW - timedelta(days=number % 20))
     for number, paper in enumerate(ranking.seed_papers(), 1)
 ]
-for one, alone in zip(fit(SEEDS).store.papers, Board(fit(SEEDS)).twins, strict=True):
-    if alone >= 0:  # two of them are one work; see below for these
+WHOLE = Board(fit(SEEDS))
+for one, group in zip(WHOLE.papers, WHOLE.twins, strict=True):
+    if group >= 0:  # two of them are one work; see below for these
         SEEDS.remove(one)
 BOARD = Board(fit(SEEDS), trend={paper.id: paper.id % 300 for paper in SEEDS})
 WORDS = (
@@ -138,7 +139,7 @@ def titled(count: int, title: str, **given: Any) -> list[Paper]:
 
 
 def board(papers: Sequence[Paper], **given: Any) -> Board:
-    return Board(fit([*papers, *SEEDS[:200]]), **given)
+    return Board(fit([*papers, *SEEDS[:100]]), **given)
 
 
 def test_a_loud_interest_leaves_each_other_interest_its_share() -> None:

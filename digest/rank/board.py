@@ -10,7 +10,8 @@ import numpy as np
 
 from digest.model import Interest, Ranked, Reason
 from digest.rank import score, similar
-from digest.rank.corpus import Corpus, Ints
+from digest.rank.batch import Ints
+from digest.rank.corpus import Corpus
 
 _row_key = attrgetter(*score.KEY, "weight", "min_points", "max_papers")
 EVIDENCE = 0.2  # of the points of the store's best paper for an interest: its papers with fewer do not match

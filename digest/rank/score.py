@@ -22,7 +22,8 @@ import numpy.typing as npt
 
 from digest.model import Interest, Reason
 from digest.rank import people
-from digest.rank.corpus import PRIOR_PAPERS, RAREST, Corpus, Floats, Ints, Mentions
+from digest.rank.batch import Floats, Ints, Mentions
+from digest.rank.corpus import PRIOR_PAPERS, RAREST, Corpus
 from digest.rank.text import (
     Terms,
     is_acronym,

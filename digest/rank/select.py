@@ -21,8 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from digest.model import Paper, Ranked, Section, Subscriber
+from digest.rank.batch import Ints
 from digest.rank.board import Board
-from digest.rank.corpus import Ints
 from digest.rank.similar import OF_ONE_AUTHOR
 
 CLIMBING = 2  # papers that climbed, in one edition, at most

@@ -8,7 +8,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from digest.model import Paper
-from digest.rank.corpus import Corpus, Ints, weighted_counts
+from digest.rank.batch import Ints
+from digest.rank.corpus import Corpus, weighted_counts
 
 SAME = 0.2  # of all their words and pairs of words, what near-duplicates share; other papers share up to 0.17
 LIKELY = 0.4  # cosine of two papers' weighted words, and
