@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -40,13 +41,21 @@ class Board:
         self.first_seen = np.array(
             [p.first_seen_at.timestamp() if p.first_seen_at else 0.0 for p in self.papers]
         )
-        self.twins = similar.twins(corpus)
-        self.authors = similar.authors(self.papers)
         self._points: dict[Any, score.Points] = {}
         self._rows: dict[tuple[Any, ...], int] = {}
         self._of_row: list[score.Points] = []
         self._why: dict[tuple[int, str, int], tuple[Reason, ...]] = {}
         self.clear()
+
+    @cached_property
+    def twins(self) -> Ints:
+        """The number of each paper's group of near-duplicates; -1 for those alone."""
+        return similar.twins(self.corpus)
+
+    @cached_property
+    def authors(self) -> tuple[Ints, Ints]:
+        """Papers of first or last authors who have too many: columns, authors."""
+        return similar.authors(self.papers)
 
     def clear(self) -> None:
         """Forget the interests, not the papers."""
