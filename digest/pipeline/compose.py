@@ -135,12 +135,16 @@ def register(service: Service, now: datetime) -> None:
 class Choice(NamedTuple):
     """What one subscriber's edition would have, and how it came to that."""
 
-    entries: tuple[Ranked, ...]
     considered: int
     matched: int
     cut: int
     selection: select.Selection  #: of all who were looked at together
     number: int  #: the subscriber's in it
+
+    def entries(self, board: rank.Board, subscriber: Subscriber) -> tuple[Ranked, ...]:
+        """The papers with their reasons: what costs most, so only for an edition that there will be."""
+        rows = self.selection.rows[self.number]
+        return select.entries(board, subscriber, rows, self.selection.choices[self.number])
 
 
 def _compose_shard(
@@ -160,12 +164,15 @@ def _compose_shard(
     for standing, subscriber, choice in zip(
         shard, people, _choices(service, batch, shard, people, last, shown), strict=True
     ):
-        if isinstance(choice, Exception):
-            log.debug("composing for %s failed", subscriber.name, exc_info=choice)
-            errors.append(f"subscriber {subscriber.name}: {choice}")
+        try:
+            if isinstance(choice, Exception):
+                raise choice
+            made = _draft(service, subscriber, standing, batch, choice, last.get(standing.id))
+        except Exception as error:  # one subscriber's trouble is not the others'
+            log.debug("composing for %s failed", subscriber.name, exc_info=True)
+            errors.append(f"subscriber {subscriber.name}: {error}")
             continue
         plans.append((standing, rules.next_slot(subscriber.schedule, batch.now).at))
-        made = _draft(service, subscriber, standing, batch, choice, last.get(standing.id))
         if isinstance(made, str):
             outcomes[standing.id] = made
         else:
@@ -214,7 +221,7 @@ def _draft(
         matched=choice.matched,
         cut=choice.cut,
         remarks=rules.late_remark(batch.late, schedule, now),
-        entries=choice.entries,
+        entries=choice.entries(batch.board, subscriber),
         address=subscriber.email,
     )
 
@@ -245,18 +252,10 @@ def _choices(
             mine = mine._replace(reader=mine.reader * 0)
             found += _choices(service, batch, [shard[number]], [each], last, mine)
         return found
-    return [_choice(batch.board, each, selection, number) for number, each in enumerate(people)]
-
-
-def _choice(
-    board: rank.Board, subscriber: Subscriber, selection: select.Selection, number: int
-) -> Choice | Exception:
-    chosen = selection.choices[number]
-    try:
-        entries = select.entries(board, subscriber, selection.rows[number], chosen)
-    except Exception as error:
-        return error
-    return Choice(entries, chosen.considered, chosen.matched, chosen.cut, selection, number)
+    return [
+        Choice(each.considered, each.matched, each.cut, selection, number)
+        for number, each in enumerate(selection.choices)
+    ]
 
 
 def outlook(
@@ -278,9 +277,10 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
     """Render what a subscriber would get now. Nothing is recorded."""
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, subscriber.name)
-        _, choice = outlook(service, connection, subscriber, now)
-        ids = {each.paper.id for each in choice.entries}
-        climbing = {e.paper.id for e in choice.entries if e.section == Section.CLIMBING}
+        board, choice = outlook(service, connection, subscriber, now)
+        entries = choice.entries(board, subscriber)
+        ids = {each.paper.id for each in entries}
+        climbing = {each.paper.id for each in entries if each.section == Section.CLIMBING}
         signals = papers.signals(connection, ids)
         before = editions.stood_before(
             connection, standing.id if standing else 0, now, climbing, ids - climbing
@@ -291,7 +291,7 @@ def preview(service: Service, subscriber: Subscriber, now: datetime) -> Message:
         composed_at=now,
         considered=choice.considered,
         matched=choice.matched,
-        entries=tuple(_entry(each, signals, before) for each in choice.entries),
+        entries=tuple(_entry(each, signals, before) for each in entries),
         cut=choice.cut,
     )
     return render.message(
