@@ -47,6 +47,7 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.parse
 	$(BIN)/python -m bench.main_job
 	$(BIN)/python -m bench.ranking
+	$(BIN)/python -m bench.select
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
 	$(BIN)/python -m bench.dkim

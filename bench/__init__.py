@@ -12,7 +12,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from statistics import median
 
-ROOT = Path(__file__).parent.parent
+import digest
+
+ROOT = Path(digest.__file__).parent.parent  # digest comes before numpy: it sets its threads
 SEEDS = sorted((ROOT / "seeds").glob("*.txt"))
 
 

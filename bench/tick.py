@@ -74,6 +74,7 @@ def service(url: str, subscribers: Mapping[str, Subscriber], folder: Path) -> pi
         wait_for_sources=timedelta(minutes=30),
         lookback=timedelta(days=30),
         first_lookback=timedelta(days=7),
+        trend=0.3,
         when_uncertain=DeliveryState.QUEUED,
         open_sender=lambda: deliver.outbox(folder),
         open_client=lambda: closing(Client()),

@@ -15,4 +15,9 @@ with `http`, `tokens` and `metrics` beside them; none imports another. `pipeline
 values that travel, `errors` what is told to people.
 """
 
+import os
+
+# Our matrices are small: the threads of numpy's linear algebra would wait for each other, and double the cost.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+
 __version__ = "0.1.0"

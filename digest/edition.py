@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from digest.model import Paper, Ranked, Schedule, Subscriber
+from digest.model import Schedule, Subscriber
 
 _LONGEST_WAIT = 9  # days to look ahead: a week, and a day that a zone may skip
 
@@ -18,14 +17,6 @@ class Slot(NamedTuple):
 
     local_date: date
     at: datetime
-
-
-class Chosen(NamedTuple):
-    """What goes into an edition."""
-
-    entries: tuple[Ranked, ...]  #: best first
-    considered: int
-    matched: int
 
 
 def slot(schedule: Schedule, day: date) -> Slot:
@@ -136,42 +127,6 @@ def describe(schedule: Schedule) -> str:
     return f"{schedule.timezone} {schedule.send_at:%H:%M} {days}{waiting}"
 
 
-def candidates(papers: Iterable[Paper], shown: Collection[int], since: datetime) -> list[Paper]:
-    """Pick what is new to a subscriber: first seen since then, and in none of their editions."""
-    return [
-        paper
-        for paper in papers
-        if paper.id not in shown and paper.first_seen_at and paper.first_seen_at >= since
-    ]
-
-
-def choose(subscriber: Subscriber, considered: int, ranked: Sequence[Ranked]) -> Chosen:
-    """Cut a ranking to what is worth a subscriber's time: enough points, then at most `max_papers`.
-
-    Each interest has an equal share of the places for its own best papers, so that a loud one does not
-    drown the others; places that it cannot fill go to whatever has the most points.
-    """
-    matched = [each for each in ranked if each.points >= max(1, subscriber.min_points)]
-    share = subscriber.max_papers // max(1, len(subscriber.interests))
-    taken: Counter[str | None] = Counter()
-    entitled: list[int] = []
-    others: list[int] = []
-    for number, each in enumerate(matched):
-        interest = main_interest(each)
-        taken[interest] += 1
-        (entitled if taken[interest] <= share else others).append(number)
-    places = sorted([*entitled, *others][: subscriber.max_papers])
-    return Chosen(tuple(matched[place] for place in places), considered, len(matched))
-
-
-def enough(subscriber: Subscriber, chosen: Chosen) -> bool:
+def enough(subscriber: Subscriber, matched: int) -> bool:
     """Whether so many papers wait that the subscriber wants them now."""
-    return chosen.matched >= subscriber.schedule.when_waiting
-
-
-def main_interest(ranked: Ranked) -> str | None:
-    """Name the interest that gave a paper the most points."""
-    points: Counter[str | None] = Counter()
-    for reason in ranked.reasons:
-        points[reason.interest] += reason.points
-    return max(points, key=lambda name: (points[name], name or ""), default=None)
+    return matched >= subscriber.schedule.when_waiting

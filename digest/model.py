@@ -121,12 +121,21 @@ class Dump:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interest:
-    """A named set of keywords with a weight, and exclusions."""
+    """What a subscriber wants: keywords or a free text, people, and what to leave out."""
 
     name: str
-    keywords: tuple[str, ...]
-    exclude: tuple[str, ...] = ()
+    keywords: tuple[str, ...] = ()
+    about: str = ""  #: free text; its phrases are keywords
+    authors: tuple[str, ...] = ()
+    organisations: tuple[str, ...] = ()
+    sources: tuple[str, ...] = ()  #: only papers that one of these listed; () for all
+    exclude: tuple[str, ...] = ()  #: vetoes
+    penalties: tuple[tuple[str, int], ...] = ()  #: words, and the (negative) points they cost
     weight: float = 1.0
+    min_points: int = 0  #: fewer from this interest are none
+    max_papers: int | None = (
+        None  #: at most so many in an edition; None: as many as there is room for
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +187,8 @@ class Subscriber:
     interests: tuple[Interest, ...]
     max_papers: int = 12
     min_points: int = 0
+    stretch: int = 0  #: papers near the interests that have none of their words, at most
+    when_nothing: Literal["skip", "mail"] = "skip"  #: an edition that names the nearest, or none
     layout: Literal["ranked", "interests"] = "ranked"  #: one list, or a section for each interest
     id: int = 0
 

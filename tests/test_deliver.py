@@ -197,6 +197,7 @@ def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Servi
         wait_for_sources=timedelta(minutes=30),
         lookback=timedelta(days=30),
         first_lookback=timedelta(days=7),
+        trend=0.3,
         when_uncertain=DeliveryState.UNCERTAIN,
         open_sender=opens,
         open_client=lambda: closing(Client()),

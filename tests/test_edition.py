@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -11,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.edition import (
-    candidates,
-    choose,
     due_slot,
     first_due_at,
     latest_slot,
     next_slot,
     slot,
 )
-from digest.model import Interest, Paper, Ranked, Reason, Schedule, Subscriber
+from digest.model import Schedule
 from tests.conftest import NOW
 
 SIX_HOURS = timedelta(hours=6)
@@ -138,56 +135,3 @@ def test_days_off_have_no_edition() -> None:
 
     assert due_slot(weekdays, NOW, SIX_HOURS) is None  # a Saturday
     assert date(2026, 11, 23) == next_slot(weekdays, NOW).local_date
-
-
-PAPERS = [
-    Paper(id=n, title=f"Paper {n}", abstract="", first_seen_at=NOW - timedelta(days=n))
-    for n in range(1, 10)
-]
-LOUD = Interest(name="loud", keywords=("a",))
-READER = Subscriber(
-    name="me",
-    email=None,
-    schedule=schedule("UTC", "08:00"),
-    interests=(),
-    max_papers=3,
-    min_points=500,
-)
-
-
-def test_a_paper_is_new_until_it_was_shown_or_is_too_old() -> None:
-    new = candidates(PAPERS, {2, 4}, NOW - timedelta(days=5))
-
-    assert [1, 3, 5] == [paper.id for paper in new]
-
-
-@given(st.lists(st.integers(0, 3000), max_size=9))
-def test_an_edition_holds_the_best_that_have_enough_points(points: list[int]) -> None:
-    best_first = sorted(points, reverse=True)
-    ranked = [
-        Ranked(paper=paper, points=each, reasons=())
-        for paper, each in zip(PAPERS, best_first, strict=False)
-    ]
-    chosen = choose(READER, 9, ranked)
-
-    assert [p for p in best_first if p >= 500][:3] == [each.points for each in chosen.entries]
-    assert len([p for p in points if p >= 500]) == chosen.matched
-
-
-def test_a_loud_interest_leaves_each_other_interest_its_share() -> None:
-    def ranked(paper: Paper, interest: str, points: int) -> Ranked:
-        why = (Reason(interest=interest, term="t", field=None, points=points),)
-        return Ranked(paper=paper, points=points, reasons=why)
-
-    loud = [ranked(paper, "loud", 5000 - paper.id) for paper in PAPERS[:5]]
-    quiet = [ranked(PAPERS[6], "quiet", 900), ranked(PAPERS[7], "quiet", 800)]
-    reader = replace(READER, interests=(LOUD, replace(LOUD, name="quiet")), max_papers=3)
-
-    assert [1, 2, 7] == [each.paper.id for each in choose(reader, 9, [*loud, *quiet]).entries]
-    assert [1, 2, 3] == [each.paper.id for each in choose(reader, 9, loud).entries]
-
-
-def test_papers_without_points_are_never_chosen_even_where_no_points_are_asked_for() -> None:
-    ranked = [Ranked(paper=PAPERS[0], points=0, reasons=())]
-
-    assert () == choose(replace(READER, min_points=0), 1, ranked).entries

@@ -189,4 +189,4 @@ def test_reasons_of_old_editions_are_cleared_and_the_editions_stay(engine: store
         assert 0 == editions.clear_reasons(connection, NOW)
         assert 3 == editions.clear_reasons(connection, NOW + timedelta(days=1), limit=3)
         assert 2 == editions.clear_reasons(connection, NOW + timedelta(days=1))
-        assert {1: {7}} == dict(editions.shown(connection, [1], NOW))
+        assert [7] == list(editions.showings(connection, [1], NOW).paper)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from dataclasses import replace
 from statistics import mean
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,8 @@ from hypothesis import strategies as st
 
 from bench import ranking
 from digest.model import Interest, Paper, Ranked
-from digest.rank import fit, rank, vetoes
+from digest.rank import Board, fit, rank, vetoes
+from digest.rank.people import is_author
 
 SEEDS = ranking.seed_papers()
 CORPUS = fit(SEEDS)
@@ -97,6 +99,18 @@ LINES = (
         ("(", set()),
         (".*", set()),
         ("the of", set()),
+        ("rout*", {"Expert Routing"}),
+        ("expert rout*", {"Expert Routing"}),
+        ("MoE*", {"The Mixture-of-Experts (MoE) Layer", "MoE Again"}),
+        ("tele*", {"Moe the Bartender"}),
+        ("研究*", {"深度学习中的专家混合模型"}),
+        ('"mixture of experts"', {"The Mixture-of-Experts (MoE) Layer"}),
+        ('"expert routing"', {"Expert Routing"}),
+        ('"routing expert"', set()),
+        ('"route tokens"', {"Expert Routing"}),
+        ('"RAG"', {"Retrieval (RAG)"}),
+        ('"专家混合"', {"深度学习中的专家混合模型"}),
+        ('"naive resume"', {"Émile's Café"}),
     ],
 )
 def test_a_keyword_finds_its_phrase_its_acronym_and_its_inflections(
@@ -128,6 +142,89 @@ def test_an_excluded_word_keeps_a_paper_out_unless_another_interest_names_it() -
     assert [("Experts", "sparse layers")] == vetoes(corpus, [experts, layers], found[2])
 
 
+def points(found: list[Paper], **wanted: Any) -> dict[str, int]:
+    ranked = rank(fit([*found, *SEEDS[:100]]), [Interest(name="I", **wanted)], found)
+    assert all(each.points == sum(why.points for why in each.reasons) for each in ranked)
+    return {each.paper.title: each.points for each in ranked}
+
+
+def test_a_phrase_in_quotes_has_no_related_word_of_its_own_but_its_words_still_count_alone() -> (
+    None
+):
+    found = papers("Expert Routing: Routing experts.", "Routed by an Expert: Experts route.")
+
+    assert {"Expert Routing"} == titles(found, '"expert routing"')
+    assert {"Expert Routing", "Routed by an Expert"} == titles(found, "expert routing")
+
+
+def test_a_free_text_finds_what_its_phrases_say() -> None:
+    found = papers(*LINES)
+    about = points(found, about="I want to know how a mixture of experts can route its tokens.")
+
+    assert {"Expert Routing", "The Mixture-of-Experts (MoE) Layer"} <= about.keys()
+    assert "A Rag Doll" not in about
+
+
+def test_a_penalty_takes_points_and_says_so() -> None:
+    found = papers("Expert Routing: A survey of routing.", "Routing Experts: Nothing else.")
+    plain = points(found, keywords=("expert routing",))
+    fined = points(found, keywords=("expert routing",), penalties=(("survey", -1000),))
+
+    assert plain["Expert Routing"] - 1000 == fined["Expert Routing"]
+    assert plain["Routing Experts"] == fined["Routing Experts"]
+    ranked = rank(
+        fit([*found, *SEEDS[:100]]),
+        [Interest(name="I", keywords=("expert routing",), penalties=(("survey", -1000),))],
+        found[:1],
+    )
+    assert ("not survey", -1000) in [(why.term, why.points) for why in ranked[0].reasons]
+
+
+def test_a_penalty_is_never_more_than_what_the_interest_gives() -> None:
+    found = papers("Expert Routing: A survey of routing.")
+
+    assert {} == points(found, keywords=("expert routing",), penalties=(("survey", -90_000),))
+
+
+@pytest.mark.parametrize(
+    ("typed", "author", "same"),
+    [
+        ("Jane Doe", "Jane Doe", True),
+        ("doe, jane", "Jane Doe", True),
+        ("J. Doe", "Jane Doe", True),
+        ("Jane Doe", "J. Q. Doe", True),
+        ("Doe", "Jane Doe", True),
+        ("José Müller", "Jose Muller", True),
+        ("Jane Doe", "John Doe", False),
+        ("Jane Doe", "Jane Doering", False),
+        ("J.", "Jane Doe", False),
+        ("J. D.", "Jane Doe", False),
+        ("李明", "李明", True),
+    ],
+)
+def test_an_author_is_known_by_initials_and_in_any_order(
+    typed: str, author: str, same: bool
+) -> None:
+    assert same == is_author(typed, author)
+
+
+def test_authors_and_organisations_are_reasons_like_any_other() -> None:
+    by = replace(papers("Nothing: Else.")[0], authors=("Jane Doe",), organisation="Example Labs AI")
+
+    assert {"Nothing": 6000} == points([by], authors=("J. Doe",), organisations=("example labs",))
+    assert {} == points([by], organisations=("Example Lab",))
+
+
+def test_an_interest_can_be_limited_to_papers_that_a_source_listed() -> None:
+    found = papers("Expert Routing: One.", "Routing Experts: Two.")
+    board = Board(fit(found), listed={1: {"arxiv"}, 2: {"arxiv", "daily"}})
+    wanted = Interest(name="I", keywords=("expert",), sources=("daily",))
+
+    assert ["Routing Experts"] == [
+        each.paper.title for each in rank(board.corpus, [wanted], found, board)
+    ]
+
+
 @given(
     st.lists(st.tuples(st.text(max_size=40), st.text(max_size=120)), max_size=8),
     st.lists(st.text(min_size=1, max_size=20), min_size=1, max_size=3),
@@ -139,7 +236,15 @@ def test_nothing_a_reader_types_or_a_paper_says_can_break_it(
         Paper(id=n, uid=str(n), title=title, abstract=abstract)
         for n, (title, abstract) in enumerate(texts)
     ]
-    interest = Interest(name="I", keywords=tuple(keywords), exclude=tuple(keywords[1:]))
+    interest = Interest(
+        name="I",
+        keywords=(*keywords, *(f"{word}*" for word in keywords), f'"{keywords[0]}"'),
+        about=" ".join(keywords),
+        exclude=tuple(keywords[1:]),
+        penalties=tuple((f"{word}*", -100) for word in keywords[1:]),
+        authors=tuple(keywords),
+        organisations=tuple(keywords),
+    )
     ranked: list[Ranked] = rank(fit(found), [interest], found)
 
     assert all(each.points > 0 for each in ranked)
@@ -152,3 +257,4 @@ def test_200000_characters_of_anything_do_not_hang(piece: str) -> None:
     long = Paper(id=99, uid="99", title=piece * 1000, abstract=piece * (200_000 // len(piece)))
 
     assert titles([*papers(*LINES), long], "Retrieval") == {"Retrieval (RAG)"}
+    assert titles([*papers(*LINES), long], "retriev*", '"we use RAG"') == {"Retrieval (RAG)"}

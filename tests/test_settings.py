@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from digest.errors import ConfigError
+from digest.model import Interest
 from digest.settings import Config, SettingsError, load, load_subscribers
 from digest.settings.lines import lines
 from digest.settings.tables import (
@@ -89,6 +90,45 @@ def test_a_commented_key_of_the_examples_shows_its_default(name: str, tmp_path: 
     opened = re.sub(r"(?m)^#(?=\w+ = )", "", text)
     assert opened != text
     assert example(opened) == example(text)
+
+
+def test_an_interest_has_all_that_can_be_asked_of_it(write: Write) -> None:
+    file = write(
+        "",
+        """[[subscriber]]
+name = "me"
+timezone = "UTC"
+stretch = 1
+when_nothing = "mail"
+[[subscriber.interest]]
+about = '''
+How sparse models
+route tokens.'''
+authors = ["Jane Doe"]
+organisations = ["Example Labs"]
+sources = ["dumps"]
+exclude = ["survey"]
+penalties = {benchmark = -2.0, "case stud*" = -0.5}
+min_points = 0.5
+max_papers = 3
+""",
+    )
+    [me] = load(file, {}).subscribers
+
+    assert (1, "mail") == (me.stretch, me.when_nothing)
+    assert me.interests == (
+        Interest(
+            name="How sparse models route tokens.",
+            about="How sparse models route tokens.",
+            authors=("Jane Doe",),
+            organisations=("Example Labs",),
+            sources=("dumps",),
+            exclude=("survey",),
+            penalties=(("benchmark", -2000), ("case stud*", -500)),
+            min_points=500,
+            max_papers=3,
+        ),
+    )
 
 
 KINDS = (FolderSource, HuggingFaceSource, ArxivSource, FeedSource)
@@ -524,6 +564,29 @@ INTERESTS = [
         '["MoE"]',
         '["MoE"]\nweight = 0',
         "6: subscriber[1].interest[1].weight: must be more than 0, not 0",
+    ),
+    (
+        'keywords = ["MoE"]',
+        'name = "Nothing"',
+        "4: subscriber[1].interest[1]: needs keywords, such as "
+        '["mixture of experts", "MoE"], or about = "..."',
+    ),
+    (
+        '["MoE"]',
+        '["MoE"]\npenalties = {survey = 2}',
+        "6: subscriber[1].interest[1].penalties.survey: must be less than 0, not 2",
+    ),
+    (
+        '["MoE"]',
+        '["MoE"]\npenalties = "survey"',
+        "6: subscriber[1].interest[1].penalties: must be words with the points that they cost, "
+        'such as {survey = -2.0}, not text: "survey"',
+    ),
+    (
+        '["MoE"]',
+        '["MoE"]\nexclude = ["++"]',
+        '6: subscriber[1].interest[1].exclude[1]: "++" has no letter or digit, '
+        "so nothing can match it",
     ),
     (
         '["MoE"]',

@@ -171,7 +171,8 @@ def test_an_edition_is_unique_by_subscriber_and_local_date(engine: store.Engine)
     assert set() == compose(engine, 1)
     with store.reading(engine) as connection:
         [edition] = editions.recent_editions(connection, 1)
-        assert {1: {1, 2}} == dict(editions.shown(connection, [1], NOW - timedelta(days=1)))
+        found = editions.showings(connection, [7, 1], NOW - timedelta(days=1))
+        assert [(1, 2), (1, 1)] == list(zip(found.reader, found.paper, strict=True))
     assert [2, 1] == [entry.paper.id for entry in edition.entries]
     assert [1500, 1500] == [sum(r.points for r in entry.reasons) for entry in edition.entries]
     assert ("me", 9, 3) == (edition.subscriber, edition.considered, edition.matched)
@@ -226,7 +227,7 @@ def test_papers_of_a_failed_delivery_are_new_again(engine: store.Engine) -> None
     with store.writing(engine) as connection:
         [failed] = deliveries.claim(connection, NOW, LEASE, 10)
         deliveries.settle(connection, [Mark(failed, DeliveryState.FAILED)], NOW)
-        assert {} == dict(editions.shown(connection, [1], NOW - timedelta(days=1)))
+        assert [] == list(editions.showings(connection, [1], NOW - timedelta(days=1)).paper)
 
 
 def test_a_time_without_a_zone_is_refused(engine: store.Engine) -> None:

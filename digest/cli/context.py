@@ -94,6 +94,7 @@ class Context:
                 lookback=config.editions.lookback,
                 first_lookback=config.editions.first_lookback,
                 keep_reasons=config.editions.keep_reasons,
+                trend=config.editions.trend,
                 when_uncertain=DeliveryState.QUEUED
                 if config.mail.when_uncertain == "resend"
                 else DeliveryState.UNCERTAIN,

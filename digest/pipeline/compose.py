@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import NamedTuple
 
 from digest import edition as rules
 from digest import rank, render, store
 from digest.crashpoints import reach
-from digest.errors import StoreError
-from digest.model import Edition, Entry, Message, Paper, Ranked, Signals, Subscriber
+from digest.model import Edition, Entry, Message, Ranked, Section, Signals, Subscriber
 from digest.pipeline.service import Service
+from digest.rank import select, trend
 from digest.store import editions, papers
 
 log = logging.getLogger(__name__)
+
+SHARD = 500  # subscribers that are composed for at once, and saved in one transaction
 
 
 class Composed(NamedTuple):
@@ -31,9 +33,10 @@ class Composed(NamedTuple):
 class Batch(NamedTuple):
     """What the editions of one pass are composed from."""
 
-    papers: Sequence[Paper]
-    corpus: rank.Corpus
-    memo: rank.Memo  #: the points of an interest are worked out once
+    board: rank.Board
+    climbed: Mapping[
+        int, int
+    ]  #: papers that have climbed strongly, each with the last dump before that
     dump_id: int
     late: tuple[str, ...]  #: sources that should have had new papers by now
     everyone: bool
@@ -63,24 +66,29 @@ def compose(
         done = Composed(Counter(held=len(due) - len(ready)), [], [], late)
         if not ready:
             return done
-        recent = papers.seen_since(connection, now - service.lookback)
-        dump_id = store.latest_dump(connection)
-    batch = Batch(recent, rank.fit(recent), {}, dump_id, late, everyone, now)
-    for standing in ready:
+        batch = _batch(service, connection, now)._replace(late=late, everyone=everyone)
+    for start in range(0, len(ready), SHARD):
         if stopping():
             break
-        subscriber = service.subscribers[standing.name]
-        try:
-            result = _compose_one(service, subscriber, standing, batch)
-        except StoreError:
-            raise
-        except Exception as error:  # one subscriber's trouble is not the others'
-            log.debug("composing for %s failed", subscriber.name, exc_info=True)
-            done.errors.append(f"subscriber {subscriber.name}: {error}")
-            continue
-        done.counts[result] += 1
-        done.subscribers.extend([subscriber.name] if result == "editions" else [])
+        shard = ready[start : start + SHARD]
+        outcomes, errors = _compose_shard(service, shard, batch)
+        done.counts.update(outcomes.values())
+        done.subscribers.extend(each.name for each in shard if outcomes.get(each.id) == "editions")
+        done.errors.extend(errors)
     return done
+
+
+def _batch(service: Service, connection: store.Connection, now: datetime) -> Batch:
+    since = now - service.lookback
+    recent = papers.seen_since(connection, since)
+    seen = papers.sightings_since(connection, since)
+    listed: defaultdict[int, set[str]] = defaultdict(set)
+    for each in seen:
+        listed[each.paper_id].add(each.source)
+    board = rank.Board(
+        rank.fit(recent), listed=listed, trend=trend.points(seen, round(service.trend * 1000))
+    )
+    return Batch(board, trend.climbed(seen), store.latest_dump(connection), (), False, now)
 
 
 def _late_sources(service: Service, connection: store.Connection, now: datetime) -> tuple[str, ...]:
@@ -125,58 +133,146 @@ def register(service: Service, now: datetime) -> None:
             editions.put_subscribers(connection, plans)
 
 
-def _compose_one(
-    service: Service, subscriber: Subscriber, standing: editions.Standing, batch: Batch
-) -> str:
+class Choice(NamedTuple):
+    """What one subscriber's edition would have, and how it came to that."""
+
+    considered: int
+    matched: int
+    cut: int
+    selection: select.Selection  #: of all who were looked at together
+    number: int  #: the subscriber's in it
+
+    def entries(self, board: rank.Board, subscriber: Subscriber) -> tuple[Ranked, ...]:
+        """The papers with their reasons: what costs most, so only for an edition that there will be."""
+        rows = self.selection.rows[self.number]
+        return select.entries(board, subscriber, rows, self.selection.choices[self.number])
+
+
+def _compose_shard(
+    service: Service, shard: Sequence[editions.Standing], batch: Batch
+) -> tuple[dict[int, str], list[str]]:
+    """Compose for some subscribers in one transaction; return what came of each, by id, and errors."""
+    with store.reading(service.engine) as connection:
+        last = editions.last_dates(connection, [each.id for each in shard])
+        shown = editions.showings(
+            connection, [each.id for each in shard], batch.now - service.lookback
+        )
+    outcomes: dict[int, str] = {}
+    drafts: list[editions.Draft] = []
+    plans: list[tuple[editions.Standing, datetime]] = []
+    errors: list[str] = []
+    people = [service.subscribers[each.name] for each in shard]
+    for standing, subscriber, choice in zip(
+        shard, people, _choices(service, batch, shard, people, last, shown), strict=True
+    ):
+        try:
+            if isinstance(choice, Exception):
+                raise choice
+            made = _draft(service, subscriber, standing, batch, choice, last.get(standing.id))
+        except Exception as error:  # one subscriber's trouble is not the others'
+            log.debug("composing for %s failed", subscriber.name, exc_info=True)
+            errors.append(f"subscriber {subscriber.name}: {error}")
+            continue
+        plans.append((standing, rules.next_slot(subscriber.schedule, batch.now).at))
+        if isinstance(made, str):
+            outcomes[standing.id] = made
+        else:
+            drafts.append(made)
+    # Whoever moves the plan on composes. Both stand in one transaction: nobody is left out either.
+    with store.writing(service.engine) as connection:
+        moved = editions.advance(connection, plans)
+        saved = editions.save_editions(
+            connection, [each for each in drafts if each.subscriber_id in moved]
+        )
+        reach("while composing")
+    for standing, _ in plans:
+        if standing.id in saved:
+            outcomes[standing.id] = "editions"
+        elif standing.id not in moved:
+            outcomes[standing.id] = "already"
+        outcomes.setdefault(standing.id, "already")
+    return outcomes, errors
+
+
+def _draft(
+    service: Service,
+    subscriber: Subscriber,
+    standing: editions.Standing,
+    batch: Batch,
+    choice: Choice,
+    last: date | None,
+) -> editions.Draft | str:
+    """Make a subscriber's edition, or say why there is none."""
     schedule, now = subscriber.schedule, batch.now
     slot = rules.due_slot(schedule, now, service.too_late_after)
     day = rules.local_date(schedule, now) if batch.everyone else slot.local_date if slot else None
-    with store.writing(service.engine) as connection:
-        # Whoever moves the plan on composes. Both stand in one transaction: nobody is left out either.
-        if not editions.advance(connection, standing, rules.next_slot(schedule, now).at):
-            return "already"
-        if day is None:
-            return "too late"
-        if editions.has_edition(connection, standing.id, day):
-            return "already"
-        new = new_papers(service, connection, standing, batch.papers, now)
-        ranked = rank.rank(batch.corpus, subscriber.interests, new, batch.memo)
-        chosen = rules.choose(subscriber, len(new), ranked)
-        if not chosen.entries:
-            return "nothing new"
-        if not batch.everyone and not rules.enough(subscriber, chosen):
-            return "too few"
-        draft = editions.Draft(
-            subscriber_id=standing.id,
-            local_date=day,
-            composed_at=now,
-            dump_id=batch.dump_id,
-            considered=chosen.considered,
-            matched=chosen.matched,
-            cut=subscriber.min_points,
-            remarks=rules.late_remark(batch.late, schedule, now),
-            entries=chosen.entries,
-            address=subscriber.email,
-        )
-        saved = editions.save_editions(connection, [draft])
-        reach("while composing")
-    return "editions" if saved else "already"
+    if day is None:
+        return "too late"
+    if day == last:
+        return "already"
+    if not choice.matched and (subscriber.when_nothing == "skip" or not choice.considered):
+        return "nothing new"
+    if not batch.everyone and not rules.enough(subscriber, choice.matched):
+        return "too few"
+    return editions.Draft(
+        subscriber_id=standing.id,
+        local_date=day,
+        composed_at=now,
+        dump_id=batch.dump_id,
+        considered=choice.considered,
+        matched=choice.matched,
+        cut=choice.cut,
+        remarks=rules.late_remark(batch.late, schedule, now),
+        entries=choice.entries(batch.board, subscriber),
+        address=subscriber.email,
+    )
 
 
-def new_papers(
+def _choices(
     service: Service,
-    connection: store.Connection,
-    standing: editions.Standing | None,
-    recent: Sequence[Paper],
-    now: datetime,
-) -> list[Paper]:
-    """Pick what is new to a subscriber; a first edition looks back less far than later ones."""
-    if standing is None or not editions.has_edition(connection, standing.id):
-        return rules.candidates(recent, (), now - service.first_lookback)
-    since = now - service.lookback
-    # A paper first seen since then cannot have been in an edition before then.
-    shown = editions.shown(connection, [standing.id], since)[standing.id]
-    return rules.candidates(recent, shown, since)
+    batch: Batch,
+    shard: Sequence[editions.Standing | None],
+    people: Sequence[Subscriber],
+    last: Mapping[int, date],
+    shown: editions.Showings,
+) -> list[Choice | Exception]:
+    """Choose for some subscribers at once; where that fails, for each alone, so that it costs nobody else."""
+    # A first edition looks back less far than later ones.
+    since = [
+        batch.now - (service.lookback if each and each.id in last else service.first_lookback)
+        for each in shard
+    ]
+    try:
+        selection = select.select(batch.board, people, since, select.Shown(*shown), batch.climbed)
+    except Exception as error:
+        if len(people) == 1:
+            return [error]
+        found: list[Choice | Exception] = []
+        for number, each in enumerate(people):
+            some = shown.reader == number
+            mine = editions.Showings(*(column[some] for column in shown))
+            mine = mine._replace(reader=mine.reader * 0)
+            found += _choices(service, batch, [shard[number]], [each], last, mine)
+        return found
+    return [
+        Choice(each.considered, each.matched, each.cut, selection, number)
+        for number, each in enumerate(selection.choices)
+    ]
+
+
+def outlook(
+    service: Service, connection: store.Connection, subscriber: Subscriber, now: datetime
+) -> tuple[rank.Board, Choice]:
+    """Work out what a subscriber's next edition would have now. Nothing is recorded."""
+    standing = editions.standing(connection, subscriber.name)
+    ids = [standing.id] if standing else []
+    batch = _batch(service, connection, now)
+    shown = editions.showings(connection, ids, now - service.lookback)
+    last = editions.last_dates(connection, ids)
+    [choice] = _choices(service, batch, [standing], [subscriber], last, shown)
+    if isinstance(choice, Exception):
+        raise choice
+    return batch.board, choice
 
 
 def preview(
@@ -188,19 +284,22 @@ def preview(
     """
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, subscriber.name)
-        recent = papers.seen_since(connection, now - service.lookback)
-        new = new_papers(service, connection, standing, recent, now)
-        ranked = rank.rank(rank.fit(recent), subscriber.interests, new)
-        chosen = rules.choose(subscriber, len(new), ranked)
-        signals = papers.signals(connection, [each.paper.id for each in chosen.entries])
+        board, choice = outlook(service, connection, subscriber, now)
+        entries = choice.entries(board, subscriber)
+        ids = {each.paper.id for each in entries}
+        climbing = {each.paper.id for each in entries if each.section == Section.CLIMBING}
+        signals = papers.signals(connection, ids)
+        before = editions.stood_before(
+            connection, standing.id if standing else 0, now, climbing, ids - climbing
+        )
     draft = Edition(
         subscriber=subscriber.name,
         local_date=rules.local_date(subscriber.schedule, now),
         composed_at=now,
-        considered=chosen.considered,
-        matched=chosen.matched,
-        entries=tuple(_entry(each, signals) for each in chosen.entries),
-        cut=subscriber.min_points,
+        considered=choice.considered,
+        matched=choice.matched,
+        entries=tuple(_entry(each, signals, before) for each in entries),
+        cut=choice.cut,
     )
     return render.message(
         service.renderer,
@@ -209,11 +308,13 @@ def preview(
     )
 
 
-def _entry(ranked: Ranked, signals: Mapping[int, Signals]) -> Entry:
+def _entry(ranked: Ranked, signals: Mapping[int, Signals], before: Mapping[int, Signals]) -> Entry:
+    now = signals.get(ranked.paper.id, Signals())
     return Entry(
         paper=ranked.paper,
-        signals=signals.get(ranked.paper.id, Signals()),
+        signals=now,
         points=ranked.points,
         reasons=ranked.reasons,
         section=ranked.section,
+        before=editions.risen(before.get(ranked.paper.id), now),
     )

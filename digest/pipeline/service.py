@@ -58,6 +58,7 @@ class Service:
     wait_for_sources: timedelta
     lookback: timedelta
     first_lookback: timedelta
+    trend: float  #: points of the paper that trends most
     when_uncertain: DeliveryState  #: QUEUED to send again, UNCERTAIN to hold
     open_sender: Callable[[], AbstractContextManager[Sender]]
     open_client: Callable[[], AbstractContextManager[Client]]

@@ -1,57 +1,44 @@
 """Rank papers by interests: keywords, and what the store teaches about them. Pure.
 
-`fit` learns from papers, `rank` gives points with reasons. The reasons of a paper add up to its points,
-exactly; nothing else goes into its rank.
+`fit` learns from papers, a `Board` holds the points of interests, `select` picks what goes into editions, `rank`
+lists everything with its reasons. The reasons of a paper add up to its points, exactly; nothing else goes into its
+rank.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 
-from digest.model import Interest, Paper, Ranked, Reason
+import numpy as np
+
+from digest.model import Interest, Paper, Ranked
+from digest.rank.board import Board
 from digest.rank.corpus import Corpus, fit
-from digest.rank.score import Points, excluded, prepare, reasons, score
+from digest.rank.score import having
 
-__all__ = ["Corpus", "Memo", "fit", "rank", "vetoes"]
-
-Memo = dict[Interest, Points]  #: the points of an interest, shared by everybody who has it
+__all__ = ["Board", "Corpus", "fit", "rank", "vetoes"]
 
 
 def rank(
-    corpus: Corpus, interests: Sequence[Interest], papers: Iterable[Paper], memo: Memo | None = None
+    corpus: Corpus,
+    interests: Sequence[Interest],
+    papers: Iterable[Paper],
+    board: Board | None = None,
 ) -> list[Ranked]:
     """Rank those papers that have points, best first; ties by title, then by uid.
 
     ``papers`` have to be among those that the corpus was fitted on. A paper that an interest excludes
     gets nothing from it, and is left out unless it has a keyword of another.
     """
-    memo = {} if memo is None else memo
-    for interest in interests:
-        if interest not in memo:
-            memo[interest] = score(prepare(corpus, interest), corpus.store)
-    vetoed = {interest: excluded(corpus, interest) for interest in interests if interest.exclude}
-    ranked = []
-    for paper in papers:
-        number = corpus.store.numbers[paper]
-        allowed = [each for each in interests if number not in vetoed.get(each, ())]
-        why = [
-            _weighed(reason, interest.weight)
-            for interest in allowed
-            for reason in reasons(corpus, memo[interest], corpus.store, number)
-        ]
-        if len(allowed) < len(interests) and not any(reason.field for reason in why):
-            continue
-        total = sum(reason.points for reason in why)
-        if total:
-            why.sort(key=lambda reason: -reason.points)
-            ranked.append(Ranked(paper=paper, points=total, reasons=tuple(why)))
+    board = board or Board(corpus)
+    rows = board.rows(interests)
+    named = np.flatnonzero(board.named[rows].any(axis=0)).tolist()
+    out = {c for row in rows for c in board.vetoed.get(row, ()) if c not in named}
+    columns = [corpus.store.numbers[paper] for paper in papers]
+    has = board.table[rows].sum(axis=0)
+    ranked = [board.ranked(interests, rows, c) for c in columns if has[c] and c not in out]
     ranked.sort(key=lambda each: (-each.points, each.paper.title, each.paper.uid))
     return ranked
-
-
-def _weighed(reason: Reason, weight: float) -> Reason:
-    return reason if weight == 1 else replace(reason, points=round(reason.points * weight))
 
 
 def vetoes(corpus: Corpus, interests: Sequence[Interest], paper: Paper) -> list[tuple[str, str]]:
@@ -61,5 +48,5 @@ def vetoes(corpus: Corpus, interests: Sequence[Interest], paper: Paper) -> list[
         (interest.name, word)
         for interest in interests
         for word in interest.exclude
-        if number in excluded(corpus, replace(interest, exclude=(word,)))
+        if number in having(corpus, word)
     ]

@@ -9,12 +9,11 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-import numpy.typing as npt
 
 from digest.model import Paper
+from digest.rank.batch import SLOP, Batch, Floats, Mentions, Rows
 from digest.rank.text import (
     STOP_WORDS,
     Compounds,
@@ -26,16 +25,11 @@ from digest.rank.text import (
     words,
 )
 
-Floats = npt.NDArray[np.float64]
-Ints = npt.NDArray[np.int64]
-
 TITLE_WEIGHT = 3.0  # a mention in the title counts as three at the start of the abstract
 LAST_WEIGHT = (
     0.3  # the last word of an abstract counts this much of the first: what it is about comes first
 )
 LENGTH = 0.75  # BM25's b: how far a long abstract dilutes its mentions
-SLOP, NEAR = 1, 0.5  # words allowed between the neighbours of a keyword, and what it then counts
-CACHE = 100_000  # numbers worked on at a time
 PRIOR_PAPERS = (
     50  # papers without the term, added so that a young store does not make every term common
 )
@@ -46,64 +40,6 @@ MOST_COLUMNS = 8_000  # words and word pairs that span that space, the frequent 
 DEPTH = 8  # of the search for that space: multiplications by the papers; more change nothing
 COMMON = 0.2  # words in a larger share of the papers say nothing about topics
 ACRONYM_SHARE = 0.5  # an acronym is resolved if this share of the papers which explain it agree
-
-
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Sparse matrix papers x vocabulary by rows: the entries of row i are bounds[i]:bounds[i + 1]."""
-
-    bounds: Ints
-    columns: Ints
-    values: Floats
-
-    def times(self, dense: Floats) -> Floats:
-        """This matrix times a dense one, in pieces that fit into the processor's cache."""
-        out = np.zeros((len(self.bounds) - 1, dense.shape[1]), dtype=np.float64)
-        piece = max(1, CACHE // max(dense.shape[1], 1))
-        if not len(self.columns):
-            return out
-        cuts = np.searchsorted(
-            self.bounds, [*range(0, len(self.columns), piece), len(self.columns)]
-        )
-        for first, last in pairwise(cuts.tolist()):
-            bounds = self.bounds[first : last + 1]
-            full = np.flatnonzero(np.diff(bounds))
-            if len(full):
-                product = dense[self.columns[bounds[0] : bounds[-1]]]
-                product *= self.values[bounds[0] : bounds[-1], None]
-                out[first + full] = np.add.reduceat(product, bounds[full] - bounds[0], axis=0)
-        return out
-
-    def transposed(self, width: int) -> Rows:
-        row = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
-        order = np.argsort(self.columns, kind="stable")
-        bounds = np.searchsorted(self.columns[order], np.arange(width + 1))
-        return Rows(bounds, row[order], self.values[order])
-
-
-@dataclass(frozen=True, eq=False)
-class Batch:
-    """Analysed papers: where every term stands, and the topic vector of every paper."""
-
-    papers: tuple[Paper, ...]
-    numbers: dict[Paper, int]
-    places: dict[str, Ints]  # term -> its places in the row of all words, ascending
-    paper_at: Ints  # place -> number of the paper
-    in_title: npt.NDArray[np.bool_]  # place -> is it in the title?
-    weight_at: Floats  # place -> what a mention there counts
-    rows: Rows
-    topics: Floats  # papers x dimensions, unit length (or zero)
-
-    def find(self, form: Terms) -> tuple[Ints, Floats]:
-        """Places where these terms follow each other, and what that counts: less with words in between."""
-        start = last = self.places.get(form[0], _NOWHERE)
-        for one in form[1:]:
-            there = np.append(self.places.get(one, _NOWHERE), len(self.paper_at) + SLOP + 2)
-            following = there[np.searchsorted(there, last, side="right")]
-            near = following - last <= 1 + SLOP
-            start, last = start[near], following[near]
-        exact = last - start == len(form) - 1
-        return start, self.weight_at[start] * np.where(exact, 1.0, NEAR)
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,9 +54,9 @@ class Corpus:
     rarity: Floats  # of each column
     basis: Floats  # columns x dimensions
     store: Batch
+    mentions: dict[tuple[Terms, ...], Mentions]  #: found so far, by forms
 
 
-_NOWHERE: Ints = np.zeros(0, dtype=np.int64)
 _Fields = tuple[
     list[tuple[str, str]], list[tuple[str, str]]
 ]  # title, abstract: terms, each with the word as written
@@ -133,6 +69,11 @@ def _ordered(papers: Iterable[Paper]) -> list[Paper]:
 def _analyse(paper: Paper, compounds: Compounds) -> tuple[_Fields, Mapping[str, float]]:
     fields = terms(words(paper.title), compounds), terms(words(paper.abstract), compounds)
     return fields, _counts(fields)
+
+
+def weighted_counts(paper: Paper, compounds: Compounds) -> Mapping[str, float]:
+    """What each word and each pair of neighbouring words counts in a paper."""
+    return _analyse(paper, compounds)[1]
 
 
 def _decay(length: int) -> Floats:
@@ -176,6 +117,7 @@ def _batch(
 ) -> Batch:
     gap = [""] * (SLOP + 1)  # keeps a keyword within its field
     line: list[str] = []
+    spelt: list[str] = []
     in_title: list[bool] = []
     weight_at: list[float] = []
     places: list[int] = []
@@ -184,6 +126,7 @@ def _batch(
         decay = _decay(len(abstract))
         dilution = 1 - LENGTH + LENGTH * float(decay.sum()) / length
         line += [*(one for one, _ in title), *gap, *(one for one, _ in abstract), *gap]
+        spelt += [*(word for _, word in title), *gap, *(word for _, word in abstract), *gap]
         in_title += [True] * (len(title) + len(gap)) + [False] * (len(abstract) + len(gap))
         weight_at += (
             [TITLE_WEIGHT] * (len(title) + len(gap))
@@ -194,6 +137,8 @@ def _batch(
         counts.append([(one, n) for one, n in found.items() if one in vocabulary])
     codes: dict[str, int] = {}
     coded = np.array([codes.setdefault(one, len(codes)) for one in line], dtype=np.int64)
+    written: dict[str, int] = {}
+    word_at = np.array([written.setdefault(word, len(written)) for word in spelt], dtype=np.int64)
     order = np.argsort(coded, kind="stable")
     starts = np.searchsorted(coded[order], np.arange(len(codes) + 1))
     rows = _rows(counts, vocabulary, rarity)
@@ -206,6 +151,9 @@ def _batch(
         np.repeat(np.arange(len(papers)), places),
         np.array(in_title, dtype=np.bool_),
         np.array(weight_at, dtype=np.float64),
+        word_at,
+        written,
+        np.cumsum([0, *places]),
         rows,
         topics,
     )
@@ -221,19 +169,27 @@ def _basis(rows: Rows, dimensions: int, width: int) -> Floats:
     size = dimensions // 2 + 1
     space = np.eye(number)
     if number > size * (DEPTH + 1):
-        block = np.linalg.qr(np.random.default_rng(0).standard_normal((number, size)))[0]
+        block = _orthonormal(np.random.default_rng(0).standard_normal((number, size)))
         space = block
         for _ in range(DEPTH):
             block = rows.times(columns.times(block))
             for _ in range(
                 2
             ):  # twice is enough to stay orthogonal, which keeps rounding errors from growing
-                block = np.linalg.qr(block - space @ (space.T @ block))[0]
+                block = _orthonormal(block - space @ (space.T @ block))
             space = np.hstack([space, block])
     gram = space.T @ rows.times(columns.times(space))
     _, left = np.linalg.eigh(gram)
     right = columns.times(space @ left[:, : -dimensions - 1 : -1])
     return np.ascontiguousarray(right / np.maximum(np.sqrt((right**2).sum(axis=0)), 1e-9))
+
+
+def _orthonormal(block: Floats) -> Floats:
+    """The same span; columns that depend on others become zero. For narrow blocks this is several times
+    cheaper than QR, whose threads wait for each other."""
+    values, vectors = np.linalg.eigh(block.T @ block)
+    whole = values > 1e-14 * values[-1]
+    return np.asarray(block @ (vectors * np.where(whole, np.maximum(values, 1e-300) ** -0.5, 0.0)))
 
 
 def _compounds(papers: Sequence[Paper], known: AbstractSet[str]) -> Compounds:
@@ -359,4 +315,5 @@ def fit(papers: Iterable[Paper]) -> Corpus:
         rarity,
         basis,
         store,
+        {},
     )

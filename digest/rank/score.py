@@ -1,6 +1,6 @@
 """Points of papers for an interest, as a sum of reasons.
 
-    points = agreement' x (mentions of the keywords) + RELATED x agreement
+    points = agreement' x (mentions of the keywords) + RELATED x agreement + names - penalties
 
 Mentions: for each keyword, rarity x saturated count, in the title and in the abstract, and the same at a lower weight
 for its single words; the best keyword counts in full, the next half, the next a quarter. Agreement: the cosine between
@@ -11,14 +11,27 @@ All points are whole thousandths, and a total is the sum of its rounded parts, s
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from operator import attrgetter
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from digest.model import Interest, Reason
-from digest.rank.corpus import PRIOR_PAPERS, RAREST, Batch, Corpus, Floats, Ints
-from digest.rank.text import Terms, is_acronym, is_sign, terms, words
+from digest.rank import people
+from digest.rank.batch import Floats, Ints, Mentions
+from digest.rank.corpus import PRIOR_PAPERS, RAREST, Corpus
+from digest.rank.text import (
+    Terms,
+    is_acronym,
+    is_sign,
+    is_special,
+    keyword_terms,
+    phrases,
+)
 
 SATURATION = 3.0  # BM25's k1: the mentions at which a keyword reaches half of what it can give
 MOST = 5.0  # points that a very rare keyword could give with endless mentions
@@ -30,54 +43,79 @@ UNRELATED = 0.2  # cosines up to here are chance
 PASSING = 0.25  # what a mention is worth in a paper that is about something else
 LEAST = 100  # thousandths: fewer are no points at all
 TRUST = 4.0  # mentions (in points, all examples together) at which the examples are half trusted
+NAMED = 3000  # thousandths for an author or an organisation: as much as full agreement
 
 RELATED_WORDS = "related words"
 
 
 @dataclass(frozen=True)
 class _Term:
-    """A keyword, or one word of it, with all its forms and what a mention is worth."""
+    """A keyword, or one word of it, with all its forms and its weight."""
 
     text: str
     forms: tuple[Terms, ...]
-    worth: float
+    weight: float
 
 
 _Keyword = tuple[_Term, ...]  # the keyword itself, then its single words
 
 
-@dataclass(frozen=True, eq=False)
-class Sought:
-    """An interest, looked up in the store."""
+class Part(NamedTuple):
+    """One term of the sum, for the papers that have it."""
 
-    interest: Interest
-    keywords: tuple[_Keyword, ...]
-    centre: Floats  # its place among the topics: the mean of its examples, unit length
-    trust: float  # how far to trust the examples, 0 to 1
+    term: str
+    field: str | None
+    papers: Ints
+    points: Ints  # thousandths
 
 
 @dataclass(frozen=True, eq=False)
 class Points:
-    """Points of all papers of a batch for one interest."""
+    """The points of all papers of the store for one interest, before its weight."""
 
-    sought: Sought
-    parts: tuple[tuple[str, str | None, Ints], ...]  # term, field, thousandths of each paper
-    total: Ints  # thousandths of each paper
+    total: npt.NDArray[np.int32]  # thousandths; 0 for what is vetoed
+    named: npt.NDArray[np.bool_]  # has it a keyword, an author or an organisation?
+    vetoed: Ints  # papers
+    parts: tuple[Part, ...]
+    centre: Floats  # the interest's place among the topics, unit length (or zero)
+
+    @cached_property
+    def _by_paper(self) -> tuple[Ints, Ints, Ints]:
+        papers = np.concatenate([part.papers for part in self.parts])
+        points = np.concatenate([part.points for part in self.parts])
+        part = np.repeat(np.arange(len(self.parts)), [len(part.papers) for part in self.parts])
+        order = np.argsort(papers, kind="stable")
+        bounds = np.searchsorted(papers[order], np.arange(len(self.total) + 1))
+        return bounds, part[order], points[order]
+
+    def terms(self, paper: int) -> list[tuple[str, str | None, int]]:
+        """The terms of one paper's points: text, field, thousandths; most points first."""
+        bounds, part, points = self._by_paper
+        sums: dict[tuple[str, str | None], int] = {}
+        some = slice(bounds[paper], bounds[paper + 1])
+        for number, value in zip(part[some].tolist(), points[some].tolist(), strict=True):
+            if value:
+                named = self.parts[number][:2]
+                sums[named] = sums.get(named, 0) + value
+        found = [(*named, value) for named, value in sums.items()]
+        return sorted(found, key=lambda each: (-each[2], each[0], each[1] or ""))
+
+
+# What the points depend on: interests that are equal in these have the same.
+KEY = ("keywords", "about", "exclude", "penalties", "authors", "organisations", "sources")
+key: Callable[[Interest], Any] = attrgetter(*KEY)
 
 
 def _keywords(corpus: Corpus, interest: Interest) -> list[_Keyword]:
     found: dict[frozenset[Terms], _Keyword] = {}
-    for text in sorted(set(interest.keywords)):
-        spelt = terms(words(text), corpus.compounds)
+    for text in sorted({*interest.keywords, *phrases(interest.about)}):
+        spelt = keyword_terms(text, corpus.compounds)
         form = tuple(one for one, _ in spelt)
         if form:
             forms = _forms(corpus, form)
             single = {one: word for one, word in spelt if len(form) > 1 and not is_sign(one)}
-            loose = [
-                _Term(w, _spelt(corpus, t), LOOSE * _rarity(corpus, _spelt(corpus, t)))
-                for t, w in single.items()
-            ]
-            found.setdefault(frozenset(forms), (_Term(text, forms, _rarity(corpus, forms)), *loose))
+            loose = [_Term(word, _spelt(corpus, one), LOOSE) for one, word in single.items()]
+            found.setdefault(frozenset(forms), (_Term(text, forms, 1.0), *loose))
     return list(found.values())
 
 
@@ -90,136 +128,169 @@ def _spelt(corpus: Corpus, one: str) -> tuple[Terms, ...]:
 def _forms(corpus: Corpus, form: Terms) -> tuple[Terms, ...]:
     """The keyword itself, its other spellings, and its acronym or what the acronym stands for."""
     same = _spelt(corpus, form[0]) if len(form) == 1 else (form,)
+    if len(form) == 1 and is_special(form[0]):
+        return (form,)
     other = {alias for one in same for alias in corpus.aliases.get(one, ())}
     return (*same, *sorted(other - set(same)))
 
 
-def _rarity(corpus: Corpus, forms: Sequence[Terms]) -> float:
+def _mentions(corpus: Corpus, forms: tuple[Terms, ...]) -> Mentions:
+    """Rarity x saturated count; worked out once for each set of forms."""
+    known = corpus.mentions.get(forms)
+    if known is None:
+        store = corpus.store
+        number = len(store.papers)
+        found = [store.find(form) for form in forms]
+        places, weights = (np.concatenate(column) for column in zip(*found, strict=True))
+        papers, in_title = store.paper_at[places], store.in_title[places]
+        title = np.bincount(papers[in_title], weights[in_title], number)
+        abstract = np.bincount(papers[~in_title], weights[~in_title], number)
+        having = np.flatnonzero(np.bincount(papers, minlength=number))
+        title, abstract = title[having], abstract[having]
+        factor = MOST * _rarity(len(having), number) / (title + abstract + SATURATION)
+        known = corpus.mentions[forms] = Mentions(having, title * factor, abstract * factor)
+    return known
+
+
+def _rarity(having: int, number: int) -> float:
     """From 0 (in every paper) to about 1 (in none)."""
-    store = corpus.store
-    having = np.zeros(len(store.papers), dtype=np.bool_)
-    for form in forms:
-        having[store.paper_at[store.find(form)[0]]] = True
-    return max(
-        0.0,
-        math.log(int(having.sum()) / (len(store.papers) + PRIOR_PAPERS) + RAREST)
-        / math.log(RAREST),
-    )
+    share = having / (number + PRIOR_PAPERS)
+    return max(0.0, math.log(share + RAREST) / math.log(RAREST))
 
 
-def _mentions(batch: Batch, sought: _Term) -> tuple[Floats, Floats]:
-    """What its mentions give each paper, by title and by abstract."""
-    number = len(batch.papers)
-    found = [batch.find(form) for form in sought.forms]
-    places, weights = (np.concatenate(column) for column in zip(*found, strict=True))
-    if not len(places):
-        return np.zeros(number), np.zeros(number)
-    papers, in_title = batch.paper_at[places], batch.in_title[places]
-    title = np.bincount(papers[in_title], weights[in_title], number)
-    abstract = np.bincount(papers[~in_title], weights[~in_title], number)
-    factor = MOST * sought.worth / (title + abstract + SATURATION)
-    return title * factor, abstract * factor
-
-
-def _lexical(keywords: Sequence[_Keyword], batch: Batch) -> Iterator[tuple[str, str, Floats]]:
-    """The points for mentions: term, field, points."""
-    found = [
-        [(sought.text, *_mentions(batch, sought)) for sought in keyword] for keyword in keywords
-    ]
-    totals = np.array([sum(title + abstract for _, title, abstract in parts) for parts in found])
+def _lexical(
+    corpus: Corpus, keywords: Sequence[_Keyword]
+) -> tuple[list[tuple[_Term, Mentions, Floats]], Floats]:
+    """The mentions of every term, with what each counts beside better keywords; and their sum."""
+    found = [[(term, _mentions(corpus, term.forms)) for term in keyword] for keyword in keywords]
+    totals = np.zeros((len(keywords), len(corpus.store.papers)))
+    for total, parts in zip(totals, found, strict=True):
+        for term, (papers, title, abstract) in parts:
+            total[papers] += term.weight * (title + abstract)
     behind = np.argsort(np.argsort(-totals, axis=0, kind="stable"), axis=0, kind="stable")
-    for parts, factor in zip(found, NEXT**behind, strict=True):
-        for text, title, abstract in parts:
-            yield text, "title", title * factor
-            yield text, "abstract", abstract * factor
+    factors = NEXT**behind
+    counted = [
+        (term, mentions, term.weight * factor[mentions.papers])
+        for factor, parts in zip(factors, found, strict=True)
+        for term, mentions in parts
+    ]
+    return counted, np.asarray((totals * factors).sum(axis=0))
 
 
-def excluded(corpus: Corpus, interest: Interest) -> set[int]:
-    """The papers of the store that have any of the excluded words, as typed; their numbers."""
-    found: set[int] = set()
-    for text in interest.exclude:
-        form = tuple(one for one, _ in terms(words(text), corpus.compounds))
-        for each in _spelt(corpus, form[0]) if len(form) == 1 else (form,):
-            if each:
-                found.update(corpus.store.paper_at[corpus.store.find(each)[0]].tolist())
-    return found
-
-
-def prepare(corpus: Corpus, interest: Interest) -> Sought:
-    """Look the interest up in the whole store. Serves every batch until the store changes."""
-    store = corpus.store
-    keywords = _keywords(corpus, interest)
-    mentions = np.zeros(len(store.papers))
-    for _, _, points in _lexical(keywords, store):
-        mentions += points
+def _examples(corpus: Corpus, mentions: Floats) -> tuple[Floats, float]:
+    """Where the papers that mention the interest most lie among the topics, and how far to trust them."""
     mentions = np.round(mentions, 6)
     least = np.partition(mentions, -EXAMPLES)[-EXAMPLES] if len(mentions) > EXAMPLES else 0.0
     best = np.flatnonzero(mentions >= max(least, 1e-6))
     best = best[np.argsort(-mentions[best], kind="stable")][:EXAMPLES]
-    centre: Floats = (mentions[best, None] * store.topics[best]).sum(axis=0)
+    centre: Floats = (mentions[best, None] * corpus.store.topics[best]).sum(axis=0)
     centre /= max(math.sqrt(float((centre**2).sum())), 1e-9)
     total = float(mentions[best].sum())
-    return Sought(interest, tuple(keywords), centre, total / (total + TRUST))
+    return centre, total / (total + TRUST)
 
 
-def score(sought: Sought, batch: Batch) -> Points:
-    """The points of every paper of the batch."""
-    cosine = (batch.topics * sought.centre).sum(axis=1)
-    agreement = sought.trust * np.maximum(cosine - UNRELATED, 0) / (1 - UNRELATED)
+def having(corpus: Corpus, text: str) -> Ints:
+    """The papers that have these words, as typed."""
+    form = tuple(one for one, _ in keyword_terms(text, corpus.compounds))
+    forms = _spelt(corpus, form[0]) if len(form) == 1 else (form,)
+    found = [corpus.store.paper_at[corpus.store.find(each)[0]] for each in forms if each]
+    return np.unique(np.concatenate(found)) if found else np.zeros(0, dtype=np.int64)
+
+
+def score(
+    corpus: Corpus, interest: Interest, listed: Mapping[int, Collection[str]] | None = None
+) -> Points:
+    """The points of every paper of the store.
+
+    ``listed`` names the sources of each paper, by its id; without it no source is held against a paper.
+    """
+    store = corpus.store
+    number = len(store.papers)
+    counted, mentions = _lexical(corpus, _keywords(corpus, interest))
+    centre, trust = _examples(corpus, mentions)
+    cosine = np.round(store.topics @ centre, 9)  # so that no thread's order of adding shows
+    agreement = trust * np.maximum(cosine - UNRELATED, 0) / (1 - UNRELATED)
     known = (
-        batch.topics.any(axis=1) & sought.centre.any()
+        store.has_topics & centre.any()
     )  # else the store is too young to tell what a paper is about
     about = np.where(known, PASSING + (1 - PASSING) * agreement, 1.0)
-    parts: list[tuple[str, str | None, Ints]] = [
-        (text, field, _thousandths(mentions * about))
-        for text, field, mentions in _lexical(sought.keywords, batch)
+    naming = [*_mentioning(counted, about), *_naming(corpus, interest)]
+    near = np.flatnonzero(agreement)
+    related = Part(RELATED_WORDS, None, near, _thousandths(RELATED * agreement[near]))
+    costing = [
+        Part(f"not {text}", None, papers, np.full(len(papers), points))
+        for text, points in interest.penalties
+        for papers in [having(corpus, text)]
     ]
-    parts.append((RELATED_WORDS, None, _thousandths(RELATED * agreement)))
-    total = np.zeros(len(batch.papers), dtype=np.int64)
-    for _, _, points in parts:
-        total += points
+    total = np.zeros(number, dtype=np.int64)
+    named = np.zeros(number, dtype=np.bool_)
+    for part in naming:
+        named[part.papers[part.points > 0]] = True
+    parts = (*naming, related, *costing)
+    for part in parts:
+        total[part.papers] += part.points
+    vetoed = [having(corpus, text) for text in interest.exclude]
+    out = np.unique(np.concatenate(vetoed)) if vetoed else np.zeros(0, dtype=np.int64)
     total[total < LEAST] = 0
-    return Points(
-        sought,
-        tuple((text, field, np.where(total > 0, points, 0)) for text, field, points in parts),
-        total,
-    )
+    total[out] = 0
+    if interest.sources and listed is not None:
+        wanted = {*interest.sources}
+        elsewhere = [wanted.isdisjoint(listed.get(paper.id, ())) for paper in store.papers]
+        total[np.array(elsewhere, dtype=np.bool_)] = 0
+    return Points(total.astype(np.int32), named & (total > 0), out, parts, centre)
+
+
+def _mentioning(counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats) -> Iterator[Part]:
+    for term, (papers, title, abstract), factor in counted:
+        factor = factor * about[papers]
+        yield Part(term.text, "title", papers, _thousandths(title * factor))
+        yield Part(term.text, "abstract", papers, _thousandths(abstract * factor))
+
+
+def _naming(corpus: Corpus, interest: Interest) -> Iterator[Part]:
+    for field, names in (("authors", interest.authors), ("organisation", interest.organisations)):
+        for name in names:
+            papers = people.named(corpus.store.papers, field, name)
+            if papers:
+                yield Part(name, field, np.array(papers), np.full(len(papers), NAMED))
 
 
 def _thousandths(points: Floats) -> Ints:
     return np.rint(points * 1000).astype(np.int64)
 
 
-def reasons(corpus: Corpus, points: Points, batch: Batch, paper: int) -> list[Reason]:
-    """Why this paper (its number in the batch) has its points: they add up to points.total[paper]."""
-    added: dict[tuple[str, str | None], int] = {}
-    for text, field, values in points.parts:
-        if value := int(values[paper]):
-            named = (
-                f"{text}: {', '.join(_related(corpus, points, batch, paper))}"
-                if field is None
-                else text
-            )
-            added[named, field] = added.get((named, field), 0) + value
-    ordered = sorted(added.items(), key=lambda item: (-item[1], item[0][0], item[0][1] or ""))
-    return [
-        Reason(interest=points.sought.interest.name, term=text, field=field, points=value)
-        for (text, field), value in ordered
-    ]
+def reasons(corpus: Corpus, points: Points, interest: Interest, paper: int) -> list[Reason]:
+    """Why this paper (its number in the store) has its points: they add up to its total times the weight."""
+    found = []
+    before = 0
+    for text, field, value in points.terms(paper):
+        # Rounded on the way, not each by itself, so that they add up.
+        part = weighed(before + value, interest.weight) - weighed(before, interest.weight)
+        before += value
+        if field is None and text == RELATED_WORDS and value >= LEAST:
+            text = f"{text}: {', '.join(_related(corpus, points.centre, paper))}"
+        if part:
+            found.append(Reason(interest=interest.name, term=text, field=field, points=part))
+    return found
 
 
-def _related(corpus: Corpus, points: Points, batch: Batch, paper: int, most: int = 3) -> list[str]:
+def weighed(points: int, weight: float) -> int:
+    return round(points * weight)
+
+
+def _related(corpus: Corpus, centre: Floats, paper: int, most: int = 3) -> list[str]:
     """The words of the paper that bring it nearest to the interest."""
-    part = slice(batch.rows.bounds[paper], batch.rows.bounds[paper + 1])
-    columns = batch.rows.columns[part]
-    share = np.round(
-        batch.rows.values[part] * (corpus.basis[columns] * points.sought.centre).sum(axis=1), 9
-    )
+    rows = corpus.store.rows
+    part = slice(rows.bounds[paper], rows.bounds[paper + 1])
+    columns = rows.columns[part]
+    share = np.round(rows.values[part] * (corpus.basis[columns] * centre).sum(axis=1), 9)
     named: list[str] = []
+    used: set[str] = set()
     for column in columns[np.argsort(-share, kind="stable")][: 4 * most].tolist():
         spelt = [corpus.surface[one] for one in corpus.columns[column].split(" ")]
-        if len(named) < most and not {word for name in named for word in name.split(" ")} & {
-            *spelt
-        }:
+        if used.isdisjoint(spelt):
+            used.update(spelt)
             named.append(" ".join(spelt))
+            if len(named) == most:
+                break
     return named

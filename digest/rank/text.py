@@ -29,8 +29,10 @@ STOP_WORDS = frozenset(
 ACRONYM_LENGTH = 6  # a longer word with several capitals is a name (DeepSeekMoE) or shouting: its case means nothing
 _CJK = "\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uac00-\ud7af\uf900-\ufaff"  # written without spaces: one sign, one term
 _WORD = re.compile(rf"[{_CJK}]|(?:(?![{_CJK}_])\w)+")
+_STARRED = re.compile(rf"({_WORD.pattern})(\*?)")
 _HYPHENATED = re.compile(r"(?<!\w)([^\W\d_]+)[-\u2010-\u2013](?=([^\W\d_]+))")
 _LATEX_ACCENT = re.compile(r"\\[\"'`^~=.]\{?(\w)\}?")
+_PUNCTUATION = re.compile(r"[^\w\s*/'\u2019\u2010-\u2013-]+")
 _POSSESSIVE = re.compile(r"['\u2019]s\b")
 _STEMMER = Stemmer.Stemmer("english")
 
@@ -68,6 +70,45 @@ def term(word: str) -> str:
 
 def is_acronym(one: str) -> bool:
     return one.lower() != one
+
+
+def is_special(one: str) -> bool:
+    """`"as written"` and `prefix*` are looked up otherwise than terms are."""
+    return one[-1:] in ('"', "*")
+
+
+def folded(word: str) -> str:
+    """The word without case, but for acronyms."""
+    return word if is_acronym(term(word)) else word.casefold()
+
+
+def keyword_terms(text: str, compounds: Compounds) -> list[tuple[str, str]]:
+    """The terms of what a reader typed, each with the word: `"in quotes"` is one, and so is `prefix*`."""
+    if len(text) > 2 and text[0] == text[-1] == '"':
+        exact = " ".join(map(folded, words(text)))
+        return [(f'"{exact}"', text)] if exact else []
+    found: list[tuple[str, str]] = []
+    plain: list[str] = []
+    for word, star in _STARRED.findall(clean(text)):
+        if star and len(word) > 1:
+            found += [*terms(plain, compounds), (f"{folded(word)}*", f"{word}*")]
+            plain = []
+        else:
+            plain.append(word)
+    return found + terms(plain, compounds)
+
+
+def phrases(text: str) -> list[str]:
+    """The phrases of a free text: runs of words between punctuation and function words."""
+    found: list[list[str]] = [[]]
+    for piece in _PUNCTUATION.split(clean(text)):
+        for word in _WORD.findall(piece):
+            if term(word):
+                found[-1].append(word)
+            else:
+                found.append([])
+        found.append([])
+    return [" ".join(run) for run in found if run]
 
 
 def is_sign(one: str) -> bool:

@@ -43,6 +43,7 @@ from digest.settings.tables import (
     FolderSource,
     HttpTable,
     Interests,
+    InterestTable,
     MailTable,
     ScheduleTable,
     ServiceTable,
@@ -297,14 +298,27 @@ def _repeated(values: dict[str, Any], loc: Loc) -> Iterator[Fault]:
             yield Fault((*loc, index, "name"), said)
 
 
+def _first(table: InterestTable) -> str:
+    """What an interest without a name is called."""
+    said = (*table.keywords, table.about[:40], *table.authors, *table.organisations)
+    return next(filter(None, said))
+
+
 def _subscriber(table: SubscriberTable) -> Subscriber:
     days = frozenset(map(DAYS.index, table.days))
     interests = tuple(
         Interest(
-            name=each.name or each.keywords[0],
+            name=each.name or _first(each),
             keywords=each.keywords,
+            about=each.about,
+            authors=each.authors,
+            organisations=each.organisations,
+            sources=each.sources,
             exclude=each.exclude,
+            penalties=tuple((words, round(n * 1000)) for words, n in each.penalties.items()),
             weight=each.weight,
+            min_points=round(each.min_points * 1000),
+            max_papers=each.max_papers,
         )
         for each in table.interest
     )
@@ -320,5 +334,7 @@ def _subscriber(table: SubscriberTable) -> Subscriber:
         interests=interests,
         max_papers=table.max_papers,
         min_points=round(table.min_points * 1000),
+        stretch=table.stretch,
+        when_nothing=table.when_nothing,
         layout=table.layout,
     )

@@ -173,6 +173,10 @@ def _plain(found: ErrorDetails, loc: Loc, model: type[BaseModel]) -> str:  # noq
             return f"must be a number{instead}"
         case "bool_type" | "bool_parsing":
             return f"must be true or false{instead}"
+        case "dict_type":
+            return (
+                f"must be words with the points that they cost, such as {{survey = -2.0}}{instead}"
+            )
         case "tuple_type" if isinstance(value, dict):
             return f"is written with double brackets: [[{_section(loc)}]]"
         case "tuple_type":
@@ -187,6 +191,8 @@ def _plain(found: ErrorDetails, loc: Loc, model: type[BaseModel]) -> str:  # noq
             return f"must have at most {context['max_length']} characters"
         case "greater_than":
             return f"must be more than {context['gt']:g}{instead}"
+        case "less_than":
+            return f"must be less than {context['lt']:g}{instead}"
         case "greater_than_equal":
             return f"must be at least {context['ge']:g}{instead}"
         case "less_than_equal":

@@ -29,6 +29,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 
 from digest.settings.report import nearest, quoted
@@ -44,6 +45,10 @@ def _searchable(value: str) -> str:
     if not any(map(str.isalnum, value)):
         raise ValueError(f"{quoted(value)} has no letter or digit, so nothing can match it")
     return value
+
+
+def _free_text(value: str) -> str:
+    return _searchable(" ".join(value.split())) if value else value
 
 
 def _address(value: str) -> str:
@@ -209,6 +214,7 @@ Line = Annotated[
 ]
 Name = Annotated[Line, Field(max_length=60)]  # it stands in headers and in names of files
 Keyword = Annotated[Line, AfterValidator(_searchable)]
+About = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_free_text)]
 Address = Annotated[Line, AfterValidator(_address)]
 AddressOrNone = Annotated[str, AfterValidator(lambda value: value and _address(value))]
 Mailbox = Annotated[Line, AfterValidator(_mailbox)]
@@ -341,6 +347,7 @@ class EditionsTable(Table):
     lookback: Duration = timedelta(days=30)
     first_lookback: Duration = timedelta(days=7)
     keep_reasons: Duration = timedelta(days=90)
+    trend: Number = Field(default=0.2, ge=0, le=1)
 
 
 class SourceTable(Table):
@@ -418,9 +425,24 @@ class InterestTable(Table):
     """[[subscriber.interest]]"""
 
     name: Line | None = None
-    keywords: tuple[Keyword, ...] = Field(min_length=1)
+    keywords: tuple[Keyword, ...] = Field(default=(), min_length=1)
+    about: About = ""
+    authors: tuple[Keyword, ...] = ()
+    organisations: tuple[Keyword, ...] = ()
+    sources: tuple[Line, ...] = ()
+    exclude: tuple[Keyword, ...] = ()
+    penalties: dict[Keyword, Annotated[Number, Field(lt=0, ge=-100)]] = {}
     weight: Number = Field(default=1.0, gt=0, le=10)
-    exclude: tuple[Line, ...] = ()
+    min_points: Number = Field(default=0.0, ge=0, le=100)
+    max_papers: Annotated[Whole, Field(ge=1, le=100)] | None = None
+
+    @model_validator(mode="after")
+    def _wants_something(self) -> InterestTable:
+        if not (self.keywords or self.about or self.authors or self.organisations):
+            raise ValueError(
+                'needs keywords, such as ["mixture of experts", "MoE"], or about = "..."'
+            )
+        return self
 
 
 class SubscriberTable(Table):
@@ -434,7 +456,9 @@ class SubscriberTable(Table):
     frequency: Literal["daily", "weekly"] = "daily"
     when_waiting: Whole = Field(default=1, ge=1, le=1000)
     max_papers: Whole = Field(default=12, ge=1, le=100)
-    min_points: Number = Field(default=1.0, ge=0)
+    min_points: Number = Field(default=1.0, ge=0, le=1000)
+    stretch: Whole = Field(default=0, ge=0, le=2)
+    when_nothing: Literal["skip", "mail"] = "skip"
     layout: Literal["ranked", "interests"] = "ranked"
     interest: tuple[InterestTable, ...] = Field(min_length=1)
 

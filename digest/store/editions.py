@@ -10,12 +10,15 @@ from datetime import date, datetime
 from functools import cache
 from typing import Any, NamedTuple
 
-from sqlalchemy import Column, Connection, Row, Table, func, select, text, update
+import numpy as np
+import numpy.typing as npt
+from sqlalchemy import Column, Connection, Row, Table, bindparam, func, select, text, update
 
 from digest.model import DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
 from digest.store import papers, schema, upsert
 
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
+Ints = npt.NDArray[np.int64]
 
 
 class Standing(NamedTuple):
@@ -76,15 +79,26 @@ def put_subscribers(
     )
 
 
-def advance(connection: Connection, known: Standing, next_due_at: datetime) -> bool:
-    """Move on to the next time an edition is due; False where somebody else has done so since."""
+def advance(connection: Connection, plans: Sequence[tuple[Standing, datetime]]) -> set[int]:
+    """Move on to the next time an edition is due; return the ids of those whom nobody else has moved since."""
     subscriber = schema.subscriber.c
-    moved = connection.execute(
-        update(schema.subscriber)
-        .where(subscriber.id == known.id, subscriber.next_due_at == known.next_due_at)
-        .values(next_due_at=next_due_at)
+    known = {each.id: each.next_due_at for each, _ in plans}
+    locked = connection.execute(
+        select(subscriber.id, subscriber.next_due_at)
+        .where(subscriber.id.in_(list(known)))
+        .order_by(subscriber.id)  # always in one order: two that do the same wait, and never cross
+        .with_for_update()
     )
-    return moved.rowcount == 1
+    still = {row.id for row in locked if row.next_due_at == known[row.id]}
+    moves = [{"of": each.id, "at": at} for each, at in plans if each.id in still]
+    if moves:
+        connection.execute(
+            update(schema.subscriber)
+            .where(subscriber.id == bindparam("of"))
+            .values(next_due_at=bindparam("at")),
+            moves,
+        )
+    return still
 
 
 def set_unsubscribed(
@@ -101,34 +115,45 @@ def set_unsubscribed(
     )
 
 
-def shown(
-    connection: Connection, subscriber_ids: Iterable[int], since: datetime
-) -> dict[int, set[int]]:
-    """Collect the papers that editions since then showed, by subscriber; failed deliveries do not count."""
+class Showings(NamedTuple):
+    """What earlier editions showed, one element for each paper in one of them."""
+
+    reader: Ints  #: number in the sequence of subscribers
+    paper: Ints  #: id
+    dump: Ints  #: of the edition: what was known then
+    climbing: npt.NDArray[np.bool_]
+
+
+def showings(connection: Connection, subscriber_ids: Sequence[int], since: datetime) -> Showings:
+    """Collect what editions since then showed; failed deliveries do not count, nor does what only came nearest."""
     edition, delivery = schema.edition.c, schema.delivery.c
     rows = connection.execute(
-        select(edition.subscriber_id, edition.entries)
+        select(edition.subscriber_id, edition.dump_id, edition.entries)
         .outerjoin_from(schema.edition, schema.delivery, delivery.edition_id == edition.id)
         .where(
-            edition.subscriber_id.in_(list(subscriber_ids)),
+            edition.subscriber_id.in_(subscriber_ids),
             edition.composed_at >= since,
             func.coalesce(delivery.state, "") != DeliveryState.FAILED,
         )
-    )
-    found: defaultdict[int, set[int]] = defaultdict(set)
-    for subscriber_id, packed in rows:
-        entries = unpack(packed)
-        found[subscriber_id].update(e[0] for e in entries if e[2] != Section.NEAREST)
-    return found
+    ).all()
+    numbers = {each: number for number, each in enumerate(subscriber_ids)}
+    row, paper, section = unpack_all([each.entries for each in rows])
+    reader = np.array([numbers[each.subscriber_id] for each in rows], np.int64)[row]
+    dump = np.array([each.dump_id for each in rows], np.int64)[row]
+    read = section != _SECTIONS.index(Section.NEAREST)
+    climbing = section == _SECTIONS.index(Section.CLIMBING)
+    return Showings(reader[read], paper[read], dump[read], climbing[read])
 
 
-def has_edition(connection: Connection, subscriber_id: int, local_date: date | None = None) -> bool:
-    """Whether a subscriber has an edition: of one local date, or any."""
+def last_dates(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, date]:
+    """Tell the local date of each subscriber's last edition; who had none is left out."""
     edition = schema.edition.c
-    found = select(edition.id).where(edition.subscriber_id == subscriber_id)
-    if local_date:
-        found = found.where(edition.local_date == local_date)
-    return connection.execute(found.limit(1)).first() is not None
+    rows = connection.execute(
+        select(edition.subscriber_id, func.max(edition.local_date))
+        .where(edition.subscriber_id.in_(subscriber_ids))
+        .group_by(edition.subscriber_id)
+    )
+    return {row[0]: row[1] for row in rows}
 
 
 class Draft(NamedTuple):
@@ -289,6 +314,38 @@ def unpack(packed: bytes) -> list[tuple[int, int, Section]]:
     ]
 
 
+def unpack_all(packed: Sequence[bytes]) -> tuple[Ints, Ints, Ints]:
+    """Unpack many lists at once: for each entry the number of its list, its paper id, its section's number.
+
+    Lists of one layout and length are read together: a list at a time would cost ten times as much.
+    """
+    alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    for number, each in enumerate(packed):
+        alike[each[0], len(each)].append(number)
+    found = [np.empty((3, 0), np.int64)]
+    for (flags, size), numbers in alike.items():
+        count = len(unpack(packed[numbers[0]]))  # also says whether it is sound
+        layout = np.dtype(
+            [
+                ("flags", "u1"),
+                ("base", "<u4"),
+                ("ids", "<u4" if flags & _WIDE_IDS else "<u2", count),
+                ("points", "<i4" if flags & _WIDE_POINTS else "<u2", count),
+                ("sections", "u1", count if flags & _SECTIONED else 0),
+            ]
+        )
+        assert layout.itemsize == size
+        lists = np.frombuffer(b"".join([packed[number] for number in numbers]), layout)
+        ids = lists["base"][:, None].astype(np.int64) + lists["ids"].reshape(-1, count)
+        sections = np.zeros(ids.shape, np.int64)
+        if flags & _SECTIONED:
+            sections[:] = lists["sections"].reshape(-1, count)
+        found.append(np.stack([np.repeat(numbers, count), ids.ravel(), sections.ravel()]))
+    columns = np.concatenate(found, axis=1)
+    row, paper, section = columns[:, np.argsort(columns[0], kind="stable")]
+    return row, paper, section
+
+
 def clear_reasons(connection: Connection, before: datetime, limit: int = 1000) -> int:
     """Forget why the papers of old editions were chosen, oldest first; return of how many editions."""
     edition, reason = schema.edition, schema.reason
@@ -377,6 +434,10 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
     known = papers.by_id(connection, ids, row.dump_id)
     signals = papers.signals(connection, ids, row.dump_id)
     reasons = row.reasons or [[]] * len(chosen)
+    climbing = {paper_id for paper_id, _, section in chosen if section == Section.CLIMBING}
+    before = stood_before(
+        connection, row.subscriber_id, row.composed_at, climbing, {*ids} - climbing
+    )
     return Edition(
         id=row.id,
         subscriber=row.name,
@@ -392,6 +453,7 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
                 signals=signals.get(paper_id, Signals()),
                 points=points,
                 section=section,
+                before=risen(before.get(paper_id), signals.get(paper_id)),
                 reasons=tuple(
                     Reason(interest=interest, term=term, field=field, points=part)
                     for interest, term, field, part in why
@@ -400,3 +462,36 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
             for (paper_id, points, section), why in zip(chosen, reasons, strict=True)
         ),
     )
+
+
+def stood_before(
+    connection: Connection,
+    subscriber_id: int,
+    composed_at: datetime,
+    climbing: Iterable[int],
+    others: Iterable[int],
+) -> dict[int, Signals]:
+    """Tell how papers stood: those that climbed, when an earlier edition showed them; others, when first seen."""
+    before = papers.first_signals(connection, others)
+    wanted = set(climbing)
+    edition = schema.edition.c
+    earlier = (
+        select(edition.dump_id, edition.entries)
+        .where(edition.subscriber_id == subscriber_id, edition.composed_at < composed_at)
+        .order_by(edition.composed_at.desc())
+    )
+    for dump_id, packed in connection.execute(earlier) if wanted else ():
+        shown = {e[0] for e in unpack(packed) if e[2] != Section.NEAREST} & wanted
+        before |= papers.signals(connection, shown, dump_id)
+        wanted -= shown
+        if not wanted:
+            break
+    return before
+
+
+def risen(before: Signals | None, now: Signals | None) -> Signals | None:
+    """How a paper stood before, if it has risen since."""
+    if not before or not now:
+        return None
+    then = before.upvotes, before.comments, before.stars
+    return before if then != (now.upvotes, now.comments, now.stars) else None

@@ -362,3 +362,62 @@ def signals(
                 late=before.late or late,
             )
     return latest
+
+
+def first_signals(connection: Connection, paper_ids: Iterable[int]) -> dict[int, Signals]:
+    """Tell what readers had made of papers by the dump that first had them."""
+    sighting = schema.sighting.c
+    found: dict[int, Signals] = {}
+    wanted = sorted(paper_ids)
+    for start in range(0, len(wanted), _CHUNK):
+        rows = connection.execute(
+            select(sighting.paper_id, sighting.upvotes, sighting.comments, sighting.stars)
+            .join_from(schema.sighting, schema.paper, schema.paper.c.id == sighting.paper_id)
+            .where(
+                sighting.paper_id.in_(wanted[start : start + _CHUNK]),
+                sighting.dump_id == schema.paper.c.first_dump_id,
+            )
+            .order_by(sighting.position.desc())
+        )
+        for paper_id, upvotes, comments, stars in rows:
+            found[paper_id] = Signals(upvotes=upvotes, comments=comments, stars=stars)
+    return found
+
+
+class Seen(NamedTuple):
+    """One paper in one dump, and what readers of the source had made of it by then."""
+
+    paper_id: int
+    dump_id: int
+    source: str
+    on: date  #: the dump's day
+    upvotes: int | None
+    comments: int | None
+    stars: int | None
+    featured_on: date | None
+
+
+def sightings_since(connection: Connection, since: datetime) -> list[Seen]:
+    """Load the sightings of all papers first seen since then, in the order of the dumps."""
+    sighting, dump = schema.sighting.c, schema.dump.c
+    rows = connection.execute(
+        select(
+            sighting.paper_id,
+            sighting.dump_id,
+            dump.source,
+            dump.captured_on,
+            dump.ingested_at,
+            sighting.upvotes,
+            sighting.comments,
+            sighting.stars,
+            sighting.featured_on,
+        )
+        .join_from(schema.sighting, schema.dump, dump.id == sighting.dump_id)
+        .join(schema.paper, schema.paper.c.id == sighting.paper_id)
+        .where(schema.paper.c.first_seen_at >= since)
+        .order_by(sighting.dump_id, sighting.position)
+    )
+    return [
+        Seen(paper_id, dump_id, source, captured_on or ingested_at.date(), *said)
+        for paper_id, dump_id, source, captured_on, ingested_at, *said in rows
+    ]
