@@ -6,16 +6,23 @@ papers as they were known then, and what the subscriber had been shown by then.
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
+
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import DeliveryState, Paper, Ranked, Reason, Section, Subscriber
+from digest.model import DeliveryState, Paper, Reason, Section, Subscriber
+from digest.pipeline.compose import gather
 from digest.pipeline.record import asked_at
 from digest.pipeline.service import Service
+from digest.rank import select, similar
+from digest.rank.select import Fate, Selection
 from digest.store import editions, papers
 from digest.store.editions import Packed
 
@@ -27,7 +34,8 @@ class Account:
     """Why a subscriber got a paper, or the one reason why not."""
 
     paper: Paper
-    #: sent, next; excluded, unmatched, below, cap, share; already, late, window; missed, off, unsubscribed, due
+    #: sent, next; excluded, unmatched, below, twin, author, interest, cap, share; already, late, window;
+    #: missed, off, unsubscribed, due
     outcome: str
     verdict: str  #: the same as a sentence
     edition: date | None = None  #: the one it was in, or the one this is about; None for the next
@@ -136,7 +144,7 @@ def _next(case: _Case, now: datetime) -> Account:
     when = f"; it is due at {due:%Y-%m-%d %H:%M} UTC" if due else ""
     if found.outcome == "next":
         verdict = f"not yet sent: the next edition would have it, as {found.verdict}{when}"
-    elif found.outcome in ("cap", "share"):
+    elif found.outcome in ("author", "interest", "cap", "share"):
         verdict = f"not chosen so far: {found.verdict}; it stays for later editions"
     else:
         verdict = f"not chosen: {found.verdict}"
@@ -148,7 +156,7 @@ def _of_edition(case: _Case, edition: Packed) -> Account:
     before = [each for each in case.history if each.composed_at < edition.composed_at]
     moment = _Moment(edition.composed_at, edition.dump_id, before, edition)
     then, remarks = _asked(case, edition.composed_at)
-    found = _weigh(case, replace(then, min_points=edition.cut), moment)
+    found = _weigh(case, then, moment)
     verdict = f"not in the edition of {edition.local_date}: {found.verdict}"
     if found.outcome == "next":  # it would be chosen today: something is not as it was
         found = replace(found, outcome="missed")
@@ -234,28 +242,20 @@ def _weigh(case: _Case, subscriber: Subscriber, moment: _Moment) -> Account:
         if not moment.before:
             verdict = f"{verdict} when it is the first"
         return replace(told, outcome="window", verdict=verdict)
-    lookback = moment.at - case.service.lookback
-    known = papers.seen_since(case.connection, lookback, as_of_dump=moment.dump_id)
-    if paper_id not in {each.id for each in known}:
+    batch = gather(case.service, case.connection, moment.at, dump_id=moment.dump_id)
+    board = batch.board
+    column = int(board.column_of(np.array([paper_id]))[0])
+    if column < 0:
         return replace(told, outcome="late", verdict=_late(case, first_seen_at))
-    showed = {one for each in shown for one, _, _ in each.entries if each.place(one)}
-    new = rules.candidates(known, showed, since)
-    corpus = rank.fit(known)
-    ranked = rank.rank(corpus, subscriber.interests, new)
-    chosen = rules.choose(subscriber, len(new), ranked)
-    remarks = _alike(moment.edition, chosen) if moment.edition else ()
-    for number, each in enumerate(ranked, 1):
-        if each.paper.id == paper_id:
-            found = _placed(subscriber, chosen, each, number)
-            return replace(found, paper=case.paper, remarks=remarks)
-    told = replace(told, remarks=remarks)
-    as_known = next(each for each in new if each.id == paper_id)
-    vetoes = rank.vetoes(corpus, subscriber.interests, as_known)
-    if vetoes:
-        interest, word = vetoes[0]
-        verdict = f'{interest} excludes "{word}"'
-        return replace(told, outcome="excluded", verdict=verdict, excluded_by=vetoes[0])
-    return replace(told, outcome="unmatched", verdict="nothing in it matches")
+    before = select.Shown.of_one(
+        (one, each.dump_id, section == Section.CLIMBING)
+        for each in shown
+        for one, _, section in each.entries
+        if section != Section.NEAREST
+    )
+    chosen = select.select(board, [subscriber], [since], before, batch.climbed)
+    found = _placed(told, subscriber, board, chosen, column)
+    return replace(found, remarks=_alike(moment.edition, board, chosen) if moment.edition else ())
 
 
 def _days(length: timedelta) -> str:
@@ -268,34 +268,82 @@ def _late(case: _Case, first_seen_at: datetime) -> str:
     return f"it arrived late, first seen at {first_seen_at:%Y-%m-%d %H:%M} UTC{why}"
 
 
-def _placed(subscriber: Subscriber, chosen: rules.Chosen, ranked: Ranked, number: int) -> Account:
-    """Tell what a paper with points lacked to be chosen."""
-    told = Account(
-        paper=ranked.paper,
-        outcome="next",
-        verdict=f"number {number} by points",
-        number=number,
-        points=ranked.points,
-        reasons=ranked.reasons,
+def _placed(
+    told: Account, subscriber: Subscriber, board: rank.Board, chosen: Selection, column: int
+) -> Account:
+    """Tell what became of a paper that was new to the only subscriber of a selection."""
+    [rows], [choice] = chosen.rows, chosen.choices
+    fate, matching = select.verdict(board, chosen, 0, column), chosen.columns.tolist()
+    if fate == Fate.VETOED:
+        excluded_by = rank.vetoes(board.corpus, subscriber.interests, board.papers[column])[0]
+        verdict = '{} excludes "{}"'.format(*excluded_by)
+        return replace(told, outcome="excluded", verdict=verdict, excluded_by=excluded_by)
+    if fate == Fate.NO_POINTS:
+        return replace(told, outcome="unmatched", verdict="nothing in it matches")
+    trend = int(board.trend[column]) if column in matching else 0
+    ranked = board.ranked(subscriber.interests, rows, column, trend)
+    others = np.argsort(-chosen.totals[0], kind="stable").tolist()
+    number = [*dict.fromkeys((*matching, *others))].index(column) + 1
+    told = replace(told, number=number, points=ranked.points, reasons=ranked.reasons)
+    by_points = f"number {number} by points"
+    if fate == Fate.CHOSEN:
+        return replace(told, outcome="next", verdict=by_points)
+    if column in choice.stretch:
+        return replace(told, outcome="next", verdict=f"{by_points}, under {Section.STRETCH}")
+    if fate == Fate.BELOW:
+        return _below(told, subscriber, board, rows, column)
+    outcome, verdict = _passed_over(subscriber, board, chosen, column, fate)
+    return replace(told, outcome=outcome, verdict=f"{by_points}, {verdict}")
+
+
+def _below(
+    told: Account, subscriber: Subscriber, board: rank.Board, rows: Sequence[int], column: int
+) -> Account:
+    """Tell by how much a paper is below the cut, and what the cut was."""
+    asked = max(1, subscriber.min_points)
+    short = select.cut(board, subscriber, rows, column) - told.points
+    main = subscriber.interests[board.main(rows, column)].name
+    cut = (
+        f"min_points ({subscriber.min_points / 1000:g})"
+        if told.points + short == asked
+        else f"the cut: a fifth of what {main} gives to the best paper"
     )
-    if ranked.paper.id in {entry.paper.id for entry in chosen.entries}:
-        return told
-    short = subscriber.min_points - ranked.points
-    if short > 0:
-        verdict = f"{short / 1000:.3f} points below min_points ({subscriber.min_points / 1000:g})"
-        return replace(told, outcome="below", verdict=verdict, short=short)
-    places = subscriber.max_papers
-    if number > places:
-        verdict = f"number {number} by points, and max_papers is {places}"
-        return replace(told, outcome="cap", verdict=verdict)
-    share = f"{rules.main_interest(ranked)} has its equal share of the {places} places already"
-    return replace(told, outcome="share", verdict=f"number {number} by points, but {share}")
+    verdict = f"{short / 1000:.3f} points below {cut}"
+    return replace(told, outcome="below", verdict=verdict, short=short)
 
 
-def _alike(edition: Packed, chosen: rules.Chosen) -> tuple[str, ...]:
+def _passed_over(
+    subscriber: Subscriber, board: rank.Board, chosen: Selection, column: int, fate: Fate
+) -> tuple[str, str]:
+    """Tell why a paper that has the points was not chosen: the outcome and its verdict."""
+    [rows], places = chosen.rows, subscriber.max_papers
+    main = subscriber.interests[board.main(rows, column)]
+    if fate == Fate.TWIN:
+        other = select.twin(board, chosen, 0, column)
+        shown = other and other.id in chosen.shown.paper
+        why = "an earlier edition had" if shown else "has more points"
+        return "twin", f'but nearly the same as "{other.title if other else ""}", which {why}'
+    if fate == Fate.AUTHOR:
+        names = similar.ends(board.papers[column])
+        many = Counter(
+            name for c in chosen.columns.tolist() for name in similar.ends(board.papers[c])
+        )
+        name = max(names, key=lambda name: (many[name], name))
+        return "author", f"but {similar.OF_ONE_AUTHOR} better ones are by {name} too"
+    if fate == Fate.INTEREST_FULL:
+        return "interest", f"but {main.name} has its {main.max_papers} (its max_papers)"
+    contending = np.isin(chosen.fates, [select.STAGES.index(each) for each in (Fate.CHOSEN, fate)])
+    if chosen.columns[contending].tolist().index(column) >= places:
+        return "cap", f"and max_papers is {places}"
+    return "share", f"but {main.name} has its equal share of the {places} places already"
+
+
+def _alike(edition: Packed, board: rank.Board, chosen: Selection) -> tuple[str, ...]:
     """Remark on it where choosing again does not give the edition that was made."""
+    [choice] = chosen.choices
     made = {paper_id for paper_id, _, _ in edition.entries}
-    again = {each.paper.id for each in chosen.entries}
+    columns = (*choice.match, *choice.climbing, *choice.stretch, *choice.nearest)
+    again = {board.papers[column].id for column in columns}
     if again == made:
         return ()
     return (
