@@ -6,9 +6,7 @@ papers as they were known then, and what the subscriber had been shown by then.
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
@@ -17,35 +15,17 @@ import numpy as np
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import DeliveryState, Paper, Reason, Section, Subscriber
+from digest.model import DeliveryState, Paper, Section, Subscriber
 from digest.pipeline.compose import gather
 from digest.pipeline.record import asked_at
 from digest.pipeline.service import Service
-from digest.rank import select, similar
-from digest.rank.select import Fate, Selection
+from digest.pipeline.verdict import Account, placed
+from digest.rank import select
+from digest.rank.select import Selection
 from digest.store import editions, papers
 from digest.store.editions import Packed
 
 _ANY_INTERESTS = ("late", "already", "window")  # what is so whatever a subscriber asked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """Why a subscriber got a paper, or the one reason why not."""
-
-    paper: Paper
-    #: sent, next; excluded, unmatched, below, twin, author, interest, cap, share; already, late, window;
-    #: missed, off, unsubscribed, due
-    outcome: str
-    verdict: str  #: the same as a sentence
-    edition: date | None = None  #: the one it was in, or the one this is about; None for the next
-    number: int | None = None  #: its rank: in the edition, else by points among what was new
-    points: int = 0
-    short: int = 0  #: points below the cut
-    excluded_by: tuple[str, str] | None = None  #: interest and word
-    delivery: DeliveryState | None = None
-    reasons: tuple[Reason, ...] = ()
-    remarks: tuple[str, ...] = ()  #: how far this can be relied on
 
 
 class _Moment(NamedTuple):
@@ -254,7 +234,7 @@ def _weigh(case: _Case, subscriber: Subscriber, moment: _Moment) -> Account:
         if section != Section.NEAREST
     )
     chosen = select.select(board, [subscriber], [since], before, batch.climbed)
-    found = _placed(told, subscriber, board, chosen, column)
+    found = placed(told, subscriber, board, chosen, column)
     return replace(found, remarks=_alike(moment.edition, board, chosen) if moment.edition else ())
 
 
@@ -266,76 +246,6 @@ def _late(case: _Case, first_seen_at: datetime) -> str:
     late = papers.signals(case.connection, [case.paper.id])[case.paper.id].late
     why = "; its list had been read without it before" if late else ""
     return f"it arrived late, first seen at {first_seen_at:%Y-%m-%d %H:%M} UTC{why}"
-
-
-def _placed(
-    told: Account, subscriber: Subscriber, board: rank.Board, chosen: Selection, column: int
-) -> Account:
-    """Tell what became of a paper that was new to the only subscriber of a selection."""
-    [rows], [choice] = chosen.rows, chosen.choices
-    fate, matching = select.verdict(board, chosen, 0, column), chosen.columns.tolist()
-    if fate == Fate.VETOED:
-        excluded_by = rank.vetoes(board.corpus, subscriber.interests, board.papers[column])[0]
-        verdict = '{} excludes "{}"'.format(*excluded_by)
-        return replace(told, outcome="excluded", verdict=verdict, excluded_by=excluded_by)
-    if fate == Fate.NO_POINTS:
-        return replace(told, outcome="unmatched", verdict="nothing in it matches")
-    trend = int(board.trend[column]) if column in matching else 0
-    ranked = board.ranked(subscriber.interests, rows, column, trend)
-    others = np.argsort(-chosen.totals[0], kind="stable").tolist()
-    number = [*dict.fromkeys((*matching, *others))].index(column) + 1
-    told = replace(told, number=number, points=ranked.points, reasons=ranked.reasons)
-    by_points = f"number {number} by points"
-    if fate == Fate.CHOSEN:
-        return replace(told, outcome="next", verdict=by_points)
-    if column in choice.stretch:
-        return replace(told, outcome="next", verdict=f"{by_points}, under {Section.STRETCH}")
-    if fate == Fate.BELOW:
-        return _below(told, subscriber, board, rows, column)
-    outcome, verdict = _passed_over(subscriber, board, chosen, column, fate)
-    return replace(told, outcome=outcome, verdict=f"{by_points}, {verdict}")
-
-
-def _below(
-    told: Account, subscriber: Subscriber, board: rank.Board, rows: Sequence[int], column: int
-) -> Account:
-    """Tell by how much a paper is below the cut, and what the cut was."""
-    asked = max(1, subscriber.min_points)
-    short = select.cut(board, subscriber, rows, column) - told.points
-    main = subscriber.interests[board.main(rows, column)].name
-    cut = (
-        f"min_points ({subscriber.min_points / 1000:g})"
-        if told.points + short == asked
-        else f"the cut: a fifth of what {main} gives to the best paper"
-    )
-    verdict = f"{short / 1000:.3f} points below {cut}"
-    return replace(told, outcome="below", verdict=verdict, short=short)
-
-
-def _passed_over(
-    subscriber: Subscriber, board: rank.Board, chosen: Selection, column: int, fate: Fate
-) -> tuple[str, str]:
-    """Tell why a paper that has the points was not chosen: the outcome and its verdict."""
-    [rows], places = chosen.rows, subscriber.max_papers
-    main = subscriber.interests[board.main(rows, column)]
-    if fate == Fate.TWIN:
-        other = select.twin(board, chosen, 0, column)
-        shown = other and other.id in chosen.shown.paper
-        why = "an earlier edition had" if shown else "has more points"
-        return "twin", f'but nearly the same as "{other.title if other else ""}", which {why}'
-    if fate == Fate.AUTHOR:
-        names = similar.ends(board.papers[column])
-        many = Counter(
-            name for c in chosen.columns.tolist() for name in similar.ends(board.papers[c])
-        )
-        name = max(names, key=lambda name: (many[name], name))
-        return "author", f"but {similar.OF_ONE_AUTHOR} better ones are by {name} too"
-    if fate == Fate.INTEREST_FULL:
-        return "interest", f"but {main.name} has its {main.max_papers} (its max_papers)"
-    contending = np.isin(chosen.fates, [select.STAGES.index(each) for each in (Fate.CHOSEN, fate)])
-    if chosen.columns[contending].tolist().index(column) >= places:
-        return "cap", f"and max_papers is {places}"
-    return "share", f"but {main.name} has its equal share of the {places} places already"
 
 
 def _alike(edition: Packed, board: rank.Board, chosen: Selection) -> tuple[str, ...]:
