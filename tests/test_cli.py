@@ -83,7 +83,7 @@ def test_one_pass_makes_a_mail_and_feeds_of_the_seeds(digest: Digest, tmp_path: 
     assert "5 new dumps with 289 new papers; 2 editions; 1 mail sent; 3 feeds changed" in result.out
     assert "me@example.org" == mail["To"]
     assert 12 == len(feed.entries)
-    assert 200 == len(stream.entries)
+    assert 289 == len(stream.entries)  # nothing leaves a feed in its first two days
     assert not feed.bozo
     assert html is not None
     shown = [

@@ -26,11 +26,12 @@ ENTRY = FeedEntry(
 )
 FEED = Feed(
     uid="me",
-    path="feeds/me.xml",
+    path="feeds/me",
     title="Daily papers: me",
     description="Papers.",
     site_url="https://papers.example.org",
-    self_url="https://papers.example.org/feeds/me.xml",
+    base_url="https://papers.example.org",
+    author="Daily papers",
     language="en",
     entries=(
         ENTRY,

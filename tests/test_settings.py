@@ -359,7 +359,7 @@ SERVICE = [
     ("[shedule]", '1: shedule: is not a known key; did you mean "schedule"?'),
     (
         "x = 1",
-        "1: x: is not a known key; known here: editions, http, mail, schedule, service, smtp, source",
+        "1: x: is not a known key; known here: editions, feeds, http, mail, schedule, service, smtp, source",
     ),
     (
         "[schedule]\ntoo_late_after = 6",

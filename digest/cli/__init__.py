@@ -13,7 +13,7 @@ import traceback
 import click
 
 from digest import __version__
-from digest.cli import clock, files, people, service
+from digest.cli import clock, feeds, files, people, service
 from digest.cli.context import Context
 from digest.errors import ConfigError, DigestError
 
@@ -44,7 +44,13 @@ def cli(context: click.Context, config: str) -> None:
     context.obj = Context(config)
 
 
-for command in (*service.COMMANDS, *clock.COMMANDS, *files.COMMANDS, *people.COMMANDS):
+for command in (
+    *service.COMMANDS,
+    *clock.COMMANDS,
+    *files.COMMANDS,
+    *people.COMMANDS,
+    *feeds.COMMANDS,
+):
     cli.add_command(command)
 
 

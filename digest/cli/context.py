@@ -98,6 +98,7 @@ class Context:
                 open_sender=lambda: _sender(config),
                 open_client=lambda: _client(config),
                 ping=config.schedule.ping,
+                hub=config.feeds.hub,
             )
         finally:
             engine.dispose()

@@ -26,13 +26,14 @@ from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.ping import ping
-from digest.pipeline.publish import feed_list, publish
+from digest.pipeline.publish import FeedInfo, feed_list, publish, revoke, withdraw
 from digest.pipeline.service import Service
 from digest.store import passes
 
 __all__ = [
     "Account",
     "Coming",
+    "FeedInfo",
     "Ingested",
     "Outcome",
     "Service",
@@ -50,10 +51,12 @@ __all__ = [
     "publish",
     "recorded",
     "register",
+    "revoke",
     "run_pass",
     "set_unsubscribed",
     "status",
     "try_files",
+    "withdraw",
 ]
 
 
@@ -118,7 +121,8 @@ def run_pass(
     delivered, failures = deliver(service, now, stopping=stopping)
     news = first or dumps or composed.subscribers
     names = None if first else composed.subscribers
-    feeds_changed, unpublished = publish(service, now, names) if news else (0, [])
+    stream = bool(first or dumps)
+    feeds_changed, unpublished = publish(service, now, names, stream=stream) if news else (0, [])
     outcome = Outcome(
         dumps=dumps,
         new_papers=sum(each.new for each in read),

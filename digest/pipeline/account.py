@@ -13,6 +13,7 @@ from digest import rank, store
 from digest.errors import DigestError
 from digest.model import Paper, Ranked, Reason, Subscriber
 from digest.pipeline.compose import new_papers, register
+from digest.pipeline.publish import publish, withdraw
 from digest.pipeline.service import Service
 from digest.store import editions, fetches, papers
 from digest.store.fetches import Fetch
@@ -158,6 +159,10 @@ def set_unsubscribed(
         editions.set_unsubscribed(
             connection, standing.id, unsubscribed_at, None if unsubscribed_at else due_at
         )
+    if unsubscribed_at:
+        withdraw(service, name)
+    else:
+        publish(service, now, [name], stream=False)  # what fails here, the next pass makes good
 
 
 class Coming(NamedTuple):

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from digest.model import Edition, Entry, Message
+from collections.abc import Sequence
+
+from digest.model import Edition, Entry, FeedEntry, Message
 from digest.render import mime
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
 from digest.render.text import slug
-from digest.render.view import Frame, card, cleaned, page
+from digest.render.view import Frame, card, cleaned, in_words, page
 
-__all__ = ["Frame", "Renderer", "feed_entry", "load", "message", "readable", "slug"]
+__all__ = [
+    "Frame",
+    "Renderer",
+    "feed_edition",
+    "feed_entry",
+    "in_words",
+    "load",
+    "message",
+    "readable",
+    "slug",
+]
 
 HTML_BYTES = 90 * 1024  #: of the encoded part; Gmail cuts a mail at about 102 KB
 ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
@@ -44,6 +56,13 @@ def _render(
     return (subject, text, html), len(mime.part("html", html))
 
 
-def feed_entry(renderer: Renderer, entry: Entry, language: str) -> str:
-    """The HTML of one paper in a feed, with its whole abstract."""
-    return renderer.feed_entry.render(card=card(0, entry, language, 4 * len(entry.paper.abstract)))
+def feed_entry(renderer: Renderer, entry: Entry, language: str, length: int | None = None) -> str:
+    """The HTML of one paper in a feed, with its whole abstract, or about so many characters of it."""
+    limit = 4 * len(entry.paper.abstract) if length is None else length
+    shown = card(0, entry, language, limit)
+    return renderer.feed_entry.render(card=shown, section=entry.section)
+
+
+def feed_edition(renderer: Renderer, edition: Edition, papers: Sequence[FeedEntry]) -> str:
+    """The HTML of a whole edition in a feed, made of its papers' entries."""
+    return renderer.feed_edition.render(edition=edition, papers=papers)

@@ -11,12 +11,12 @@ from pathlib import Path
 import jinja2
 
 from digest.errors import TemplateError
-from digest.model import Edition, Entry, Paper, Reason, Signals
+from digest.model import Edition, Entry, FeedEntry, Paper, Reason, Section, Signals
 from digest.render.inline import inline
 from digest.render.text import wrap
 from digest.render.view import Frame, card, page
 
-FEED_ENTRY = "feeds/entry.html.j2"
+FEED_ENTRY, FEED_EDITION = "feeds/entry.html.j2", "feeds/edition.html.j2"
 HTML, TEXT, SUBJECT, STYLE = (
     f"email/{name}" for name in ("edition.html.j2", "edition.txt.j2", "subject.txt.j2", "style.css")
 )
@@ -30,6 +30,7 @@ class Renderer:
     text: jinja2.Template
     html: jinja2.Template
     feed_entry: jinja2.Template
+    feed_edition: jinja2.Template
 
 
 def environment(folders: Sequence[Path]) -> jinja2.Environment:
@@ -55,7 +56,7 @@ def _count(number: int | None, word: str) -> str:
 def load(folders: Sequence[Path]) -> Renderer:
     """The templates in these folders, the first folder first; or a `TemplateError` with its place."""
     env = environment(folders)
-    plain = {name: _get(env, name) for name in (SUBJECT, TEXT, HTML, FEED_ENTRY)}
+    plain = {name: _get(env, name) for name in (SUBJECT, TEXT, HTML, FEED_ENTRY, FEED_EDITION)}
     for template in plain.values():
         _try(template)
     (source, path), (css, css_path) = _source(env, HTML), _source(env, STYLE)
@@ -64,7 +65,11 @@ def load(folders: Sequence[Path]) -> Renderer:
     code = settled.compile(inlined, HTML, path)
     html = jinja2.Template.from_code(settled, code, settled.make_globals(None))
     return Renderer(
-        subject=plain[SUBJECT], text=plain[TEXT], html=html, feed_entry=plain[FEED_ENTRY]
+        subject=plain[SUBJECT],
+        text=plain[TEXT],
+        html=html,
+        feed_entry=plain[FEED_ENTRY],
+        feed_edition=plain[FEED_EDITION],
     )
 
 
@@ -121,8 +126,10 @@ def _try(template: jinja2.Template) -> None:
         )
         shown = page(edition, frame, 9, 600)
         entry = shown.cards[0] if shown.cards else card(1, _BARE, frame.language, 600)
+        paper = FeedEntry(uid="a", title="A", html="<p>A</p>", listed_at=edition.composed_at)
+        feed = {"card": entry, "section": Section.MATCH, "edition": edition, "papers": [paper]}
         try:
-            template.render(page=shown, frame=frame, subject="Subject", card=entry)
+            template.render(page=shown, frame=frame, subject="Subject", **feed)
         except Exception as error:
             frames = traceback.extract_tb(error.__traceback__)
             lines = [f.lineno for f in frames if f.filename == template.filename]

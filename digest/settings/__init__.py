@@ -38,6 +38,7 @@ from digest.settings.report import (
 from digest.settings.tables import (
     DAYS,
     EditionsTable,
+    FeedsTable,
     FolderSource,
     HttpTable,
     Interests,
@@ -72,6 +73,7 @@ class Settings(BaseSettings):
     smtp: SmtpTable = SmtpTable()
     schedule: ScheduleTable = ScheduleTable()
     editions: EditionsTable = EditionsTable()
+    feeds: FeedsTable = FeedsTable()
     http: HttpTable = HttpTable()
     source: tuple[Source, ...] = ()
 
@@ -85,6 +87,7 @@ class Config:
     smtp: SmtpTable
     schedule: ScheduleTable
     editions: EditionsTable
+    feeds: FeedsTable
     http: HttpTable
     sources: tuple[Source, ...]
     subscribers: tuple[Subscriber, ...]
@@ -117,6 +120,7 @@ def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Conf
         smtp=settings.smtp,
         schedule=settings.schedule,
         editions=settings.editions,
+        feeds=settings.feeds,
         http=settings.http,
         sources=tuple(_source_at(root(path), source) for source in settings.source),
         subscribers=subscribers,

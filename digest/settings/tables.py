@@ -184,6 +184,7 @@ TimeZone = Annotated[Line, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+HubUrl = Annotated[str, AfterValidator(lambda value: value and _web_address(value))]
 PingUrl = Annotated[str, AfterValidator(_ping_url)]
 WebAddress = Annotated[Line, AfterValidator(_web_address)]
 Category = Annotated[Line, AfterValidator(_category)]
@@ -264,6 +265,12 @@ class EditionsTable(Table):
 
     lookback: Duration = timedelta(days=30)
     first_lookback: Duration = timedelta(days=7)
+
+
+class FeedsTable(Table):
+    """[feeds]"""
+
+    hub: HubUrl = ""
 
 
 class SourceTable(Table):

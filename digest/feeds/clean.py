@@ -1,0 +1,70 @@
+"""Text that any reader can read: nothing that XML forbids, no title that looks like HTML, no odd link.
+
+One bad character in one title would lose the whole feed (XML 1.0 §2.2), so this is asked of every string.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from dataclasses import replace
+from html.entities import name2codepoint
+
+from digest.model import Feed, FeedEntry
+
+# Not allowed in XML, or by its authors' advice to be avoided: controls but white space, non-characters.
+_UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_SURROGATES = re.compile("[\ud800-\udfff]")
+_TAG = re.compile(r"<(/?[A-Za-z!][^<>]*)>")
+_ENTITY = re.compile(r"&(#?\w+);")
+_WEB = re.compile(r"https?://[^\s<>\"\\/?#@]+(?:[/?#][^\s<>\"\\]*)?", re.IGNORECASE)
+
+
+def cleaned(feed: Feed) -> Feed:
+    """Make every string of a feed fit to be written."""
+    return replace(
+        feed,
+        title=_title(feed.title),
+        description=_title(feed.description),
+        author=_line(feed.author),
+        entries=tuple(map(_entry, feed.entries)),
+    )
+
+
+def _entry(entry: FeedEntry) -> FeedEntry:
+    return replace(
+        entry,
+        title=_title(entry.title) or "Untitled",
+        html=_text(entry.html),
+        link=entry.link if _WEB.fullmatch(entry.link) else "",
+        summary=_line(entry.summary),
+        authors=tuple(filter(None, map(_line, entry.authors))),
+        categories=tuple(filter(None, map(_line, entry.categories))),
+        reasons=tuple(
+            replace(
+                reason, interest=reason.interest and _line(reason.interest), term=_line(reason.term)
+            )
+            for reason in entry.reasons
+        ),
+    )
+
+
+def _text(text: str) -> str:
+    if text.isascii():
+        return _UNFIT.sub("", text)
+    text = _SURROGATES.sub("\ufffd", text)
+    return unicodedata.normalize("NFC", _UNFIT.sub("", text))
+
+
+def _line(text: str) -> str:
+    return " ".join(_text(text).split())
+
+
+def _title(text: str) -> str:
+    """Plain text that stays what it is in readers that take it for HTML: "<think>" would vanish there."""
+    line = _TAG.sub(r"‹\1›", _line(text))
+    return _ENTITY.sub(lambda found: f"＆{found[1]};" if _is_entity(found[1]) else found[0], line)
+
+
+def _is_entity(name: str) -> bool:
+    return name.startswith("#") or name in name2codepoint
