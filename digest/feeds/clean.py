@@ -15,7 +15,7 @@ from digest.model import Feed, FeedEntry
 # Not allowed in XML, or by its authors' advice to be avoided: controls but white space, non-characters.
 _UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
 _SURROGATES = re.compile("[\ud800-\udfff]")
-_TAG = re.compile(r"<(/?[A-Za-z!][^<>]*)>")
+_TAG = re.compile(r"<(/?[A-Za-z][\w-]*(?:\s[^<>]*)?/?|!--[^<>]*)>")
 _ENTITY = re.compile(r"&(#?\w+);")
 _WEB = re.compile(r"https?://[^\s<>\"\\/?#@]+(?:[/?#][^\s<>\"\\]*)?", re.IGNORECASE)
 
@@ -26,7 +26,7 @@ def cleaned(feed: Feed) -> Feed:
         feed,
         title=_title(feed.title),
         description=_title(feed.description),
-        author=_line(feed.author),
+        author=line(feed.author) or "Untitled",
         entries=tuple(map(_entry, feed.entries)),
     )
 
@@ -34,15 +34,15 @@ def cleaned(feed: Feed) -> Feed:
 def _entry(entry: FeedEntry) -> FeedEntry:
     return replace(
         entry,
-        title=_title(entry.title) or "Untitled",
+        title=_title(entry.title),
         html=_text(entry.html),
         link=entry.link if _WEB.fullmatch(entry.link) else "",
-        summary=_line(entry.summary),
-        authors=tuple(filter(None, map(_line, entry.authors))),
-        categories=tuple(filter(None, map(_line, entry.categories))),
+        summary=line(entry.summary),
+        authors=tuple(filter(None, map(line, entry.authors))),
+        categories=tuple(filter(None, map(line, entry.categories))),
         reasons=tuple(
             replace(
-                reason, interest=reason.interest and _line(reason.interest), term=_line(reason.term)
+                reason, interest=reason.interest and line(reason.interest), term=line(reason.term)
             )
             for reason in entry.reasons
         ),
@@ -56,14 +56,16 @@ def _text(text: str) -> str:
     return unicodedata.normalize("NFC", _UNFIT.sub("", text))
 
 
-def _line(text: str) -> str:
+def line(text: str) -> str:
+    """Make one line of a text."""
     return " ".join(_text(text).split())
 
 
 def _title(text: str) -> str:
     """Plain text that stays what it is in readers that take it for HTML: "<think>" would vanish there."""
-    line = _TAG.sub(r"‹\1›", _line(text))
-    return _ENTITY.sub(lambda found: f"＆{found[1]};" if _is_entity(found[1]) else found[0], line)
+    plain = _TAG.sub(r"‹\1›", line(text))
+    plain = _ENTITY.sub(lambda found: f"＆{found[1]};" if _is_entity(found[1]) else found[0], plain)
+    return plain or "Untitled"
 
 
 def _is_entity(name: str) -> bool:

@@ -6,14 +6,14 @@ from collections.abc import Iterable
 
 from lxml import etree
 
-from digest.feeds.clean import cleaned
+from digest.feeds.clean import cleaned, line
 from digest.model import Feed
 
 
 def opml(title: str, feeds: Iterable[Feed]) -> bytes:
     """List feeds by their RSS addresses; one that is served nowhere is left out."""
     root = etree.Element("opml", version="2.0")
-    etree.SubElement(etree.SubElement(root, "head"), "title").text = title
+    etree.SubElement(etree.SubElement(root, "head"), "title").text = line(title)
     body = etree.SubElement(root, "body")
     for feed in map(cleaned, feeds):
         if feed.base_url:

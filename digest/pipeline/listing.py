@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -10,6 +11,8 @@ from digest import feeds, render, store
 from digest.model import Edition, Entry, Feed, FeedEntry, Paper, Section, Signals
 from digest.pipeline.service import Service
 from digest.store import editions, papers
+
+log = logging.getLogger(__name__)
 
 STREAM = "every paper we saw"
 _WINDOW = timedelta(days=14)
@@ -32,8 +35,8 @@ def stream(service: Service, now: datetime) -> Feed:
             place = place + 1 if seen_at == last else 0
             last = seen_at
             listed = Entry(paper=paper, signals=Signals(), points=0)
-            entry = _paper(service, listed, _apart(seen_at, place), length)
-            yield replace(entry, points=None)
+            for entry in _shown(service, listed, _apart(seen_at, place), length):
+                yield replace(entry, points=None)
 
     return _feed(service, "stream", "feeds/stream", STREAM, feeds.fitting(build), public=True)
 
@@ -43,12 +46,14 @@ def chosen(service: Service, standing: editions.Standing, now: datetime) -> tupl
     with store.reading(service.engine) as connection:
         found = editions.recent_editions(connection, standing.id, now - _WINDOW)
         before = editions.listed_before(connection, standing.id, now - _WINDOW)
-    kept = [each for edition in found if (each := _fit_for_feeds(edition, now)).entries]
+    kept = [each for edition in found if (each := as_listed(edition, now)).entries]
     name, stem = standing.name, service.feed_stem(standing.name, standing)
     uid, public = render.slug(name), service.is_public(name)
     ttl = _DAILY if len(service.subscribers[name].schedule.days) > 1 else _WEEKLY
-    by_paper = feeds.fitting(lambda length: _papers(service, kept, before, length))
-    by_edition = feeds.fitting(lambda length: [_edition(service, each, length) for each in kept])
+    by_paper = feeds.fitting(lambda length: paper_entries(service, kept, before, length))
+    by_edition = feeds.fitting(
+        lambda length: [edition_entry(service, each, length) for each in kept]
+    )
     told = f"papers chosen for {name}"
     return (
         _feed(service, uid, stem, told, by_paper, public=public, ttl=ttl),
@@ -89,13 +94,13 @@ def _feed(
     )
 
 
-def _fit_for_feeds(edition: Edition, now: datetime) -> Edition:
+def as_listed(edition: Edition, now: datetime) -> Edition:
     """Leave out what came closest where nothing matched; no edition is of the future."""
     entries = tuple(entry for entry in edition.entries if entry.section != Section.NEAREST)
     return replace(edition, entries=entries, composed_at=min(edition.composed_at, now))
 
 
-def _papers(
+def paper_entries(
     service: Service, found: Iterable[Edition], before: set[int], length: int | None
 ) -> Iterable[FeedEntry]:
     """List each paper once, when its first edition had it, and as its last edition shows it.
@@ -108,23 +113,34 @@ def _papers(
         for place, entry in enumerate(edition.entries):
             if entry.paper.id in before:
                 continue
-            made = _paper(service, entry, _apart(edition.composed_at, place), length)
-            first = listed.get(made.uid)
-            if first:
-                made = replace(made, listed_at=first.listed_at, updated_at=made.listed_at)
-            listed[made.uid] = made
+            for made in _shown(service, entry, _apart(edition.composed_at, place), length):
+                first = listed.get(made.uid, made)
+                again = made.listed_at if first is not made else None
+                listed[made.uid] = replace(made, listed_at=first.listed_at, updated_at=again)
     return listed.values()
 
 
+def _shown(
+    service: Service, entry: Entry, listed_at: datetime, length: int | None
+) -> Iterable[FeedEntry]:
+    """Make a paper's entry; none of one that cannot be shown, which costs no other."""
+    try:
+        yield _paper(service, entry, listed_at, length)
+    except Exception as error:
+        log.warning("feeds: %s cannot be shown: %s", entry.paper.uid, error)
+
+
 def _paper(service: Service, entry: Entry, listed_at: datetime, length: int | None) -> FeedEntry:
+    paper = entry.paper
+    link = render.address(paper.link) or replace(paper, url=None).link or paper.search_link
     interests = dict.fromkeys(reason.interest for reason in entry.reasons if reason.interest)
     return FeedEntry(
-        uid=entry.paper.uid,
-        title=render.readable(entry.paper.title),
-        link=entry.paper.link or entry.paper.search_link,
+        uid=paper.uid,
+        title=render.readable(paper.title),
+        link=link,
         html=render.feed_entry(service.renderer, entry, service.frame.language, length),
         listed_at=listed_at,
-        authors=entry.paper.authors[:_AUTHORS],
+        authors=paper.authors[:_AUTHORS],
         categories=tuple(interests),
         section=entry.section,
         points=entry.points,
@@ -132,16 +148,17 @@ def _paper(service: Service, entry: Entry, listed_at: datetime, length: int | No
     )
 
 
-def _edition(service: Service, edition: Edition, length: int | None) -> FeedEntry:
+def edition_entry(service: Service, edition: Edition, length: int | None) -> FeedEntry:
     """Make one entry of a whole edition."""
-    language = service.frame.language
-    found = [_paper(service, entry, edition.composed_at, length) for entry in edition.entries]
+    day = render.in_words(edition.local_date, service.frame.language)
+    at = edition.composed_at
+    found = [paper for each in edition.entries for paper in _shown(service, each, at, length)]
     return FeedEntry(
         uid=edition.local_date.isoformat(),
-        title=f"{render.in_words(edition.local_date, language)}: {found[0].title}",
+        title=": ".join([day, *(paper.title for paper in found[:1])]),
         html=render.feed_edition(service.renderer, edition, found),
         summary=" · ".join(paper.title for paper in found[:5]),
-        listed_at=edition.composed_at,
+        listed_at=at,
         categories=tuple(dict.fromkeys(name for paper in found for name in paper.categories)),
     )
 

@@ -8,12 +8,13 @@ from digest.model import Edition, Entry, FeedEntry, Message
 from digest.render import mime
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
-from digest.render.text import slug
+from digest.render.text import address, slug
 from digest.render.view import Frame, card, cleaned, in_words, page
 
 __all__ = [
     "Frame",
     "Renderer",
+    "address",
     "feed_edition",
     "feed_entry",
     "in_words",
