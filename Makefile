@@ -38,6 +38,7 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.ranking
 	$(BIN)/python -m bench.ingest
 	$(BIN)/python -m bench.tick
+	$(BIN)/python -m bench.feeds
 
 soak: $(VENV)/.dev ## ten simulated years over all time zones, then half an hour of real time
 	$(BIN)/python -m bench.soak

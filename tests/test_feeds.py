@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from lxml import etree
 
-from digest.feeds import FORMATS, KEPT, atom, fitting, json_feed, opml, rss, written
+from digest.feeds import FORMATS, KEPT, fitting, opml, written
 from digest.model import Feed, FeedEntry, Reason
 from digest.render.text import clean
 from tests.conftest import NOW, ROOT
@@ -47,8 +47,22 @@ FEED = Feed(
 )
 HUB = "https://hub.example.org/"
 ATOM = "{http://www.w3.org/2005/Atom}"
-XML = pytest.mark.parametrize("write", [rss, atom])
 Write = Callable[[Feed], bytes]
+
+
+def rss(feed: Feed) -> bytes:
+    return written(feed)["xml"]
+
+
+def atom(feed: Feed) -> bytes:
+    return written(feed)["atom"]
+
+
+def json_feed(feed: Feed) -> bytes:
+    return written(feed)["json"]
+
+
+XML = pytest.mark.parametrize("write", [rss, atom])
 
 
 @XML

@@ -239,7 +239,8 @@ MATCH, CLIMBING, STRETCH, NEAREST = (
 
 def listed(made: pipeline.Service, found: Sequence[Edition], before: set[int]) -> list[Any]:
     kept = [listing.as_listed(each, NOW) for each in found]
-    return list(feeds.fitting(lambda length: listing.paper_entries(made, kept, before, length)))
+    entries = listing.shown(made, kept, None)
+    return list(feeds.fitting(lambda _: listing.paper_entries(entries, before)))
 
 
 def test_papers_of_one_edition_keep_its_order_and_have_a_time_each(made: pipeline.Service) -> None:
@@ -347,7 +348,8 @@ def test_the_html_of_entries_has_nothing_but_text_and_whole_links(made: pipeline
         entries=(replace(found.entries[0], paper=HOSTILE), *found.entries),
         remarks="<b>late</b>",
     )
-    texts = [listing.edition_entry(made, found, None).html]
+    shown = listing.shown(made, [found], None)
+    texts = [entry.html for entry in listing.edition_entries(made, shown)]
     texts += [entry.html for entry in listed(made, [found], set())]
 
     for text in texts:

@@ -16,10 +16,10 @@ from threading import Thread
 
 import pytest
 
-from digest.feeds import atom, opml, rss
+from digest.feeds import opml
 from digest.model import Feed
 from tests.conftest import NOW
-from tests.test_feeds import ENTRY, FEED
+from tests.test_feeds import ENTRY, FEED, atom, rss
 
 
 class Quiet(SimpleHTTPRequestHandler):

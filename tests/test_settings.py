@@ -366,6 +366,10 @@ SERVICE = [
         '2: schedule.too_late_after: must be a length of time such as "90m", "6h" or "30d", not 6',
     ),
     (
+        "[feeds]\nhub = 'hub.example.org'",
+        '2: feeds.hub: must be a web address such as "https://example.org/feed.xml", not "hub.example.org"',
+    ),
+    (
         "[schedule]\nping = 'http://example.org/my-secret-check'",
         '2: schedule.ping: must be an address such as "https://hc-ping.com/your-check"',
     ),

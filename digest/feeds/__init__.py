@@ -8,25 +8,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import NamedTuple
 
+from digest.feeds import jsonfeed, xml
 from digest.feeds.clean import cleaned
-from digest.feeds.jsonfeed import json_feed
 from digest.feeds.opml import opml
 from digest.feeds.window import ENTRIES, KEPT, fitting
-from digest.feeds.xml import atom, rss
 from digest.model import Feed
 
-__all__ = [
-    "ENTRIES",
-    "FORMATS",
-    "KEPT",
-    "Format",
-    "atom",
-    "fitting",
-    "json_feed",
-    "opml",
-    "rss",
-    "written",
-]
+__all__ = ["ENTRIES", "FORMATS", "KEPT", "Format", "fitting", "opml", "written"]
 
 
 class Format(NamedTuple):
@@ -34,13 +22,13 @@ class Format(NamedTuple):
 
     name: str
     media_type: str
-    write: Callable[[Feed], bytes]
+    write: Callable[[Feed], bytes]  #: of a clean feed
 
 
 FORMATS = {  # by the ending of the file
-    "xml": Format("RSS", "application/rss+xml", rss),
-    "atom": Format("Atom", "application/atom+xml", atom),
-    "json": Format("JSON Feed", "application/feed+json", json_feed),
+    "xml": Format("RSS", "application/rss+xml", xml.rss),
+    "atom": Format("Atom", "application/atom+xml", xml.atom),
+    "json": Format("JSON Feed", "application/feed+json", jsonfeed.json_feed),
 }
 
 

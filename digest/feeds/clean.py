@@ -10,7 +10,7 @@ import unicodedata
 from dataclasses import replace
 from html.entities import name2codepoint
 
-from digest.model import Feed, FeedEntry
+from digest.model import Feed, FeedEntry, Reason
 
 # Not allowed in XML, or by its authors' advice to be avoided: controls but white space, non-characters.
 _UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
@@ -40,13 +40,15 @@ def _entry(entry: FeedEntry) -> FeedEntry:
         summary=line(entry.summary),
         authors=tuple(filter(None, map(line, entry.authors))),
         categories=tuple(filter(None, map(line, entry.categories))),
-        reasons=tuple(
-            replace(
-                reason, interest=reason.interest and line(reason.interest), term=line(reason.term)
-            )
-            for reason in entry.reasons
-        ),
+        reasons=tuple(map(_reason, entry.reasons)),
     )
+
+
+def _reason(reason: Reason) -> Reason:
+    interest = reason.interest and line(reason.interest)
+    term = line(reason.term)
+    same = (interest, term) == (reason.interest, reason.term)
+    return reason if same else replace(reason, interest=interest, term=term)
 
 
 def _text(text: str) -> str:
@@ -58,6 +60,8 @@ def _text(text: str) -> str:
 
 def line(text: str) -> str:
     """Make one line of a text."""
+    if text.isascii() and text.isprintable() and "  " not in text:  # the common case
+        return text.strip()
     return " ".join(_text(text).split())
 
 

@@ -6,14 +6,12 @@ import json
 from datetime import datetime
 from typing import Any
 
-from digest.feeds.clean import cleaned
 from digest.feeds.xml import entry_id
 from digest.model import Feed, FeedEntry
 
 
 def json_feed(feed: Feed) -> bytes:
-    """Write a feed as JSON Feed 1.1."""
-    feed = cleaned(feed)
+    """Write a clean feed as JSON Feed 1.1."""
     told = {
         "version": "https://jsonfeed.org/version/1.1",
         "title": feed.title,
@@ -25,7 +23,7 @@ def json_feed(feed: Feed) -> bytes:
         "hubs": [{"type": "WebSub", "url": feed.hub}] if feed.hub and feed.base_url else [],
     }
     items = [_known(_item(feed, entry)) for entry in feed.entries]
-    text = json.dumps(_known(told) | {"items": items}, ensure_ascii=False, indent=1)
+    text = json.dumps(_known(told) | {"items": items}, ensure_ascii=False)
     return f"{text}\n".encode()
 
 

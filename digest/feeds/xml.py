@@ -16,7 +16,6 @@ import feedgen.feed
 from feedgen.ext.base import BaseEntryExtension, BaseExtension
 from lxml import etree
 
-from digest.feeds.clean import cleaned
 from digest.model import Feed, FeedEntry
 
 # feedgen's own switches the locale of the whole process for each date it writes, in every thread.
@@ -29,8 +28,7 @@ _DC = "http://purl.org/dc/elements/1.1/"
 
 
 def rss(feed: Feed) -> bytes:
-    """Write a feed as RSS 2.0 (RSS Advisory Board, Best Practices Profile)."""
-    feed = cleaned(feed)
+    """Write a clean feed as RSS 2.0 (RSS Advisory Board, Best Practices Profile)."""
     generator = _generator(feed, "xml", "application/rss+xml")
     generator.description(feed.description)
     generator.docs("https://www.rssboard.org/rss-specification")
@@ -39,8 +37,7 @@ def rss(feed: Feed) -> bytes:
 
 
 def atom(feed: Feed) -> bytes:
-    """Write a feed as Atom (RFC 4287)."""
-    feed = cleaned(feed)
+    """Write a clean feed as Atom (RFC 4287)."""
     generator = _generator(feed, "atom", "application/atom+xml")
     generator.subtitle(feed.description)
     generator.author(name=feed.author)
@@ -84,6 +81,8 @@ class _Item(BaseEntryExtension):  # type: ignore[misc]
     def extend_atom(self, entry: Any) -> Any:
         for link in entry.findall("link"):
             link.set("rel", "alternate")
+        for author in self.authors:  # as feedgen does, many times faster
+            etree.SubElement(etree.SubElement(entry, "author"), "name").text = author
         return entry
 
 
@@ -123,5 +122,4 @@ def _add(generator: Any, feed: Feed, entry: FeedEntry) -> None:
     item.updated(entry.updated_at or entry.listed_at)
     for category in entry.categories:
         item.category(term=category, scheme=INTERESTS)
-    item.author([{"name": author} for author in entry.authors])  # seen in Atom alone
     item.digest.authors = entry.authors

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import cache, partial
+from typing import NamedTuple
 
 from digest import feeds, render, store
 from digest.model import Edition, Entry, Feed, FeedEntry, Paper, Section, Signals
 from digest.pipeline.service import Service
-from digest.store import editions, papers
+from digest.store import editions
+from digest.store import papers as paper_store
 
 log = logging.getLogger(__name__)
 
@@ -20,13 +23,20 @@ _AUTHORS = 30  # names of one paper; some have thousands
 _HOURLY, _DAILY, _WEEKLY = 60, 60, 7 * 60  # minutes: nobody is later than a 24th of a day or a week
 
 
+class Listed(NamedTuple):
+    """An edition, and the entries of its papers."""
+
+    edition: Edition
+    papers: list[FeedEntry]
+
+
 def stream(service: Service, now: datetime) -> Feed:
     """Make the feed of every paper, the newest first, in the order of their dumps."""
     with store.reading(service.engine) as connection:
-        recent = papers.seen_since(connection, now - _WINDOW, feeds.ENTRIES)
+        recent = paper_store.seen_since(connection, now - _WINDOW, feeds.ENTRIES)
         newest = _seen_at(recent[0], now) if recent else now
         if len(recent) == feeds.ENTRIES and newest - _seen_at(recent[-1], now) < feeds.KEPT:
-            recent = papers.seen_since(connection, newest - feeds.KEPT)
+            recent = paper_store.seen_since(connection, newest - feeds.KEPT)
 
     def build(length: int | None) -> Iterable[FeedEntry]:
         place, last = 0, None
@@ -50,10 +60,9 @@ def chosen(service: Service, standing: editions.Standing, now: datetime) -> tupl
     name, stem = standing.name, service.feed_stem(standing.name, standing)
     uid, public = render.slug(name), service.is_public(name)
     ttl = _DAILY if len(service.subscribers[name].schedule.days) > 1 else _WEEKLY
-    by_paper = feeds.fitting(lambda length: paper_entries(service, kept, before, length))
-    by_edition = feeds.fitting(
-        lambda length: [edition_entry(service, each, length) for each in kept]
-    )
+    entries = cache(partial(shown, service, kept))  # both feeds show the same
+    by_paper = feeds.fitting(lambda length: paper_entries(entries(length), before))
+    by_edition = feeds.fitting(lambda length: edition_entries(service, entries(length)))
     told = f"papers chosen for {name}"
     return (
         _feed(service, uid, stem, told, by_paper, public=public, ttl=ttl),
@@ -100,24 +109,41 @@ def as_listed(edition: Edition, now: datetime) -> Edition:
     return replace(edition, entries=entries, composed_at=min(edition.composed_at, now))
 
 
-def paper_entries(
-    service: Service, found: Iterable[Edition], before: set[int], length: int | None
-) -> Iterable[FeedEntry]:
+def shown(service: Service, found: Iterable[Edition], length: int | None) -> list[Listed]:
+    """Make the entries of the editions' papers."""
+    return [
+        Listed(
+            edition,
+            [
+                made
+                for place, entry in enumerate(edition.entries)
+                for made in _shown(service, entry, _apart(edition.composed_at, place), length)
+            ],
+        )
+        for edition in found
+    ]
+
+
+def paper_entries(found: Iterable[Listed], before: Collection[int]) -> Iterable[FeedEntry]:
     """List each paper once, when its first edition had it, and as its last edition shows it.
 
     A paper can come again: it climbs, or a delivery failed. One that was listed ``before`` the window
     is left out then; it would else be a new entry under an old id.
     """
     listed: dict[str, FeedEntry] = {}
-    for edition in sorted(found, key=lambda edition: edition.composed_at):
-        for place, entry in enumerate(edition.entries):
-            if entry.paper.id in before:
-                continue
-            for made in _shown(service, entry, _apart(edition.composed_at, place), length):
-                first = listed.get(made.uid, made)
-                again = made.listed_at if first is not made else None
-                listed[made.uid] = replace(made, listed_at=first.listed_at, updated_at=again)
-    return listed.values()
+    found = list(found)
+    old = {
+        entry.paper.uid
+        for each in found
+        for entry in each.edition.entries
+        if entry.paper.id in before
+    }
+    for each in sorted(found, key=lambda each: each.edition.composed_at):
+        for made in each.papers:
+            first = listed.get(made.uid, made)
+            again = made.listed_at if first is not made else None
+            listed[made.uid] = replace(made, listed_at=first.listed_at, updated_at=again)
+    return [entry for uid, entry in listed.items() if uid not in old]
 
 
 def _shown(
@@ -148,19 +174,19 @@ def _paper(service: Service, entry: Entry, listed_at: datetime, length: int | No
     )
 
 
-def edition_entry(service: Service, edition: Edition, length: int | None) -> FeedEntry:
-    """Make one entry of a whole edition."""
-    day = render.in_words(edition.local_date, service.frame.language)
-    at = edition.composed_at
-    found = [paper for each in edition.entries for paper in _shown(service, each, at, length)]
-    return FeedEntry(
-        uid=edition.local_date.isoformat(),
-        title=": ".join([day, *(paper.title for paper in found[:1])]),
-        html=render.feed_edition(service.renderer, edition, found),
-        summary=" · ".join(paper.title for paper in found[:5]),
-        listed_at=at,
-        categories=tuple(dict.fromkeys(name for paper in found for name in paper.categories)),
-    )
+def edition_entries(service: Service, found: Iterable[Listed]) -> Iterable[FeedEntry]:
+    """List each edition as one entry."""
+    for edition, papers in found:
+        day = render.in_words(edition.local_date, service.frame.language)
+        names = (name for paper in papers for name in paper.categories)
+        yield FeedEntry(
+            uid=edition.local_date.isoformat(),
+            title=": ".join([day, *(paper.title for paper in papers[:1])]),
+            html=render.feed_edition(service.renderer, edition, papers),
+            summary=" · ".join(paper.title for paper in papers[:5]),
+            listed_at=edition.composed_at,
+            categories=tuple(dict.fromkeys(names)),
+        )
 
 
 def _seen_at(paper: Paper, now: datetime) -> datetime:
