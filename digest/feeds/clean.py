@@ -14,6 +14,7 @@ from digest.model import Feed, FeedEntry, Reason
 
 # Not allowed in XML, or by its authors' advice to be avoided: controls but white space, non-characters.
 _UNFIT = re.compile("[\0-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ufdd0-\ufdef\ufffe\uffff]")
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r"))
 _SURROGATES = re.compile("[\ud800-\udfff]")
 _TAG = re.compile(r"<(/?[A-Za-z][\w-]*(?:\s[^<>]*)?/?|!--[^<>]*)>")
 _ENTITY = re.compile(r"&(#?\w+);")
@@ -52,8 +53,8 @@ def _reason(reason: Reason) -> Reason:
 
 
 def _text(text: str) -> str:
-    if text.isascii():
-        return _UNFIT.sub("", text)
+    if text.isascii():  # the same, many times faster
+        return text.encode().translate(None, _CONTROLS).decode()
     text = _SURROGATES.sub("\ufffd", text)
     return unicodedata.normalize("NFC", _UNFIT.sub("", text))
 
