@@ -376,8 +376,19 @@ def test_no_entry_leaves_within_two_days_however_many_come() -> None:
     assert [each for each in many if NOW - each.listed_at < KEPT] == list(kept)
 
 
-def test_a_feed_stays_below_half_a_mebibyte() -> None:
-    many = [replace(each, html="<&'\"" * 1_000) for each in entries(200, timedelta(hours=6))]
+@pytest.mark.parametrize(
+    "heavy",
+    [
+        {"html": "<&'\"" * 1_000},
+        {"html": "é\n" * 2_000},
+        {"authors": ("A. One",) * 30, "categories": ("An interest",) * 8},
+        {"reasons": ENTRY.reasons * 40},
+        {"title": "<&" * 500, "link": "https://example.org/" + "a" * 1_000},
+        {"summary": "<&" * 500},
+    ],
+)
+def test_a_feed_stays_below_half_a_mebibyte(heavy: dict[str, Any]) -> None:
+    many = [replace(each, **heavy) for each in entries(200, timedelta(hours=6), 2_500)]
     kept = fitting(lambda _: many)
 
     assert 8 <= len(kept) < 200
@@ -391,9 +402,9 @@ def test_abstracts_become_shorter_where_two_days_bring_too_much() -> None:
 
     def build(length: int | None) -> list[FeedEntry]:
         asked.append(length)
-        return entries(300, timedelta(minutes=5), 3_000 if length is None else length)
+        return entries(400, timedelta(minutes=5), 3_000 if length is None else length)
 
-    assert 300 == len(fitting(build))
+    assert 400 == len(fitting(build))
     assert [None, 600, 300] == asked
 
 
