@@ -74,6 +74,8 @@ def check(context: Context) -> None:
     for person in config.subscribers:
         interests = ", ".join(interest.name for interest in person.interests)
         click.echo(f"  {person.name} ({person.email or 'public feed'}): {interests}")
+    if config.feeds.hub and not config.service.url:
+        click.echo("feeds.hub: hears of nothing while [service] has no url", err=True)
     if not config.subscribers:
         click.echo(f"  nobody subscribes yet: add a [[subscriber]] to {config.service.interests}")
     sources = [source.name for source in config.sources if source.enabled]
@@ -250,8 +252,10 @@ def _list_newest(outbox: Path, most: int = 3) -> None:
 def _list_feeds(service: Service) -> None:
     from digest import pipeline
 
-    for label, path in pipeline.feed_list(service)[:6]:
-        click.echo(f"  {service.output / path}  ({label})")
+    found = [feed for feed in pipeline.feed_list(service) if feed.shape == "papers"]
+    for feed in found[:6]:
+        click.echo(f"  {service.output / feed.path}.xml  ({feed.label})")
+    click.echo("  all of them, in all formats: digest feeds")
 
 
 def summary(outcome: Outcome) -> str:

@@ -29,7 +29,7 @@ from digest.pipeline.explain import Account, explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.leave import unsubscribe
 from digest.pipeline.ping import ping
-from digest.pipeline.publish import feed_list, publish
+from digest.pipeline.publish import FeedInfo, feed_list, publish, revoke, withdraw
 from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.pipeline.suggest import Proposal, suggest
@@ -39,6 +39,7 @@ from digest.store import passes
 __all__ = [
     "Account",
     "Coming",
+    "FeedInfo",
     "Ingested",
     "Outcome",
     "Proposal",
@@ -61,6 +62,7 @@ __all__ = [
     "read_bounces",
     "recorded",
     "register",
+    "revoke",
     "run_pass",
     "set_unsubscribed",
     "status",
@@ -69,6 +71,7 @@ __all__ = [
     "try_interests",
     "unmatched",
     "unsubscribe",
+    "withdraw",
 ]
 
 
@@ -139,7 +142,8 @@ def run_pass(
     delivered, failures = deliver(service, now, stopping=stopping)
     news = first or dumps or composed.subscribers
     names = None if first else composed.subscribers
-    feeds_changed, unpublished = publish(service, now, names) if news else (0, [])
+    stream = bool(first or dumps)
+    feeds_changed, unpublished = publish(service, now, names, stream=stream) if news else (0, [])
     outcome = Outcome(
         dumps=dumps,
         new_papers=sum(each.new for each in read),

@@ -13,6 +13,7 @@ from digest import store
 from digest.model import Paper
 from digest.pipeline.compose import register
 from digest.pipeline.explain import one
+from digest.pipeline.publish import publish, withdraw
 from digest.pipeline.service import Service
 from digest.store import accounts, deliveries, editions, fetches, papers
 from digest.store.fetches import Fetch
@@ -92,6 +93,10 @@ def set_unsubscribed(
         editions.set_unsubscribed(
             connection, standing.id, unsubscribed_at, None if unsubscribed_at else due_at
         )
+    if unsubscribed_at:
+        withdraw(service, name)
+    else:
+        publish(service, now, [name], stream=False)  # what fails here, the next pass makes good
 
 
 def find_paper(service: Service, name: str) -> Paper:

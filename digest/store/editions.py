@@ -115,6 +115,29 @@ def set_unsubscribed(
     )
 
 
+def revoke_tokens(connection: Connection, name: str) -> bool:
+    """Raise a subscriber's token version, so that older tokens open nothing; False for an unknown name."""
+    subscriber = schema.subscriber.c
+    raised = connection.execute(
+        update(schema.subscriber)
+        .where(subscriber.name == name)
+        .values(token_version=subscriber.token_version + 1)
+    )
+    return raised.rowcount == 1
+
+
+def listed_before(connection: Connection, subscriber_id: int, until: datetime) -> set[int]:
+    """Collect the papers of a subscriber's editions before a time; what only came near does not count."""
+    edition = schema.edition.c
+    packed = connection.scalars(
+        select(edition.entries).where(
+            edition.subscriber_id == subscriber_id, edition.composed_at < until
+        )
+    )
+    entries = (entry for each in packed for entry in unpack(each))
+    return {paper_id for paper_id, _, section in entries if section != Section.NEAREST}
+
+
 class Showings(NamedTuple):
     """What earlier editions showed, one element for each paper in one of them."""
 
