@@ -72,6 +72,7 @@ def service(folder: Path) -> pipeline.Service:
         wait_for_sources=timedelta(minutes=30),
         lookback=timedelta(days=30),
         first_lookback=timedelta(days=7),
+        trend=0.2,
         when_uncertain=DeliveryState.QUEUED,
         open_sender=lambda: deliver.outbox(folder / "outbox"),
         open_client=lambda: closing(Client()),

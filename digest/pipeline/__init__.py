@@ -18,7 +18,6 @@ from digest.pipeline.account import (
     Status,
     coming,
     find_paper,
-    mark,
     set_unsubscribed,
     status,
 )
@@ -28,6 +27,7 @@ from digest.pipeline.deliver import deliver
 from digest.pipeline.explain import Account, explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.leave import unsubscribe
+from digest.pipeline.marks import mark, mark_by_link
 from digest.pipeline.ping import ping
 from digest.pipeline.publish import FeedInfo, feed_list, publish, revoke, withdraw
 from digest.pipeline.record import forget, record_interests
@@ -56,6 +56,7 @@ __all__ = [
     "ingest_file",
     "ingest_sources",
     "mark",
+    "mark_by_link",
     "ping",
     "preview",
     "publish",

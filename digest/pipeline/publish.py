@@ -95,7 +95,7 @@ def withdraw(service: Service, name: str) -> None:
     """
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, name)
-    if standing is None:
+    if standing is None or name not in service.subscribers:
         return
     left = standing.token_version + bool(standing.unsubscribed_at)
     for version in range(1, left):

@@ -17,6 +17,7 @@ from sqlalchemy import Column, Connection, Row, Table, bindparam, func, select, 
 from digest.model import DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
 from digest.store import papers, schema, upsert
 
+_HIGHEST = 2**31 - 1  # what the column of ids can hold
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
 Ints = npt.NDArray[np.int64]
 
@@ -46,6 +47,8 @@ def standing(connection: Connection, name: str) -> Standing | None:
 
 def standing_by_id(connection: Connection, subscriber_id: int) -> Standing | None:
     """Load one subscriber's standing by number, as links and envelopes name them."""
+    if subscriber_id > _HIGHEST:
+        return None
     subscriber = schema.subscriber.c
     row = connection.execute(_standings().where(subscriber.id == subscriber_id)).first()
     return Standing(*row) if row else None
