@@ -71,9 +71,14 @@ def check(context: Context) -> None:
         if source.kind == "folder" and source.enabled and not source.path.is_dir():
             click.echo(f"source {source.name}: {source.path}: no such folder yet", err=True)
     click.echo(f"{context.path}: right")
+    known = {"files", *(source.name for source in config.sources)}  # files: what `ingest` was given
     for person in config.subscribers:
         interests = ", ".join(interest.name for interest in person.interests)
         click.echo(f"  {person.name} ({person.email or 'public feed'}): {interests}")
+        for interest in person.interests:
+            for name in sorted({*interest.sources} - known):
+                told = f'takes papers of the source "{name}", which {context.path} does not have'
+                click.echo(f'  {person.name}: "{interest.name}" {told}', err=True)
     if config.feeds.hub and not config.service.url:
         click.echo("feeds.hub: hears of nothing while [service] has no url", err=True)
     if not config.subscribers:

@@ -24,7 +24,7 @@ from digest.pipeline.account import (
 from digest.pipeline.bounces import read_bounces
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
-from digest.pipeline.explain import Account, explain
+from digest.pipeline.explain import explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.leave import unsubscribe
 from digest.pipeline.marks import mark, mark_by_link
@@ -34,6 +34,7 @@ from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.pipeline.suggest import Proposal, suggest
 from digest.pipeline.trial import Trial, try_interests, unmatched
+from digest.pipeline.verdict import Account
 from digest.store import passes
 
 __all__ = [

@@ -409,7 +409,6 @@ class Packed(NamedTuple):
     local_date: date
     composed_at: datetime
     dump_id: int
-    cut: int
     has_reasons: bool
     entries: list[tuple[int, int, Section]]  #: paper id, points, section
     delivery: DeliveryState | None
@@ -429,7 +428,6 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
             edition.local_date,
             edition.composed_at,
             edition.dump_id,
-            edition.cut,
             reason.edition_id.is_not(None),
             edition.entries,
             delivery.state,
@@ -440,7 +438,7 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
         .order_by(edition.composed_at)
     )
     return [
-        Packed._make((*row[:6], unpack(row[6]), DeliveryState(row[7]) if row[7] else None))
+        Packed._make((*row[:5], unpack(row[5]), DeliveryState(row[6]) if row[6] else None))
         for row in rows
     ]
 
