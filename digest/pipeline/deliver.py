@@ -108,7 +108,7 @@ class _Run:
 
     def claim(self) -> bool:
         """Take some more into the backlog; whether there were any."""
-        while not self.stopping():
+        while True:
             reach("before claim")
             with store.writing(self.service.engine) as connection:
                 claimed = deliveries.claim(connection, self.now, _LEASE, _CLAIMED_AT_ONCE)
