@@ -286,6 +286,17 @@ def test_why_not_goes_by_the_interests_of_that_day(lived: pipeline.Service) -> N
     assert "next" == today.outcome
 
 
+def test_what_came_in_the_pass_that_made_an_edition_was_not_late_for_it(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    running, now = service(engine, tmp_path, [ME]), utc("2026-11-16T08:00").replace(microsecond=7)
+    ingest(engine, now, "Moths", "Stones")
+    pipeline.run_pass(running, now)
+    account = explain(running, "Stones", on="2026-11-16")
+
+    assert ("unmatched", ()) == (account.outcome, account.remarks)
+
+
 def test_where_the_interests_of_that_day_are_not_kept_the_account_says_so(
     lived: pipeline.Service,
 ) -> None:

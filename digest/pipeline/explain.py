@@ -27,6 +27,10 @@ from digest.store.editions import Packed
 
 _ANY_INTERESTS = ("late", "already", "window")  # what is so whatever a subscriber asked for
 
+_SECOND = timedelta(
+    seconds=1
+)  # editions keep their time in whole seconds: what came within one counts
+
 
 class _Moment(NamedTuple):
     """When something was chosen, or could have been."""
@@ -59,7 +63,10 @@ def explain(
     with store.reading(service.engine) as connection:
         paper = one(papers.find(connection, name), name)
         standing = editions.standing(connection, subscriber.name)
-        history = editions.packed(connection, standing.id) if standing else []
+        history = [
+            each._replace(composed_at=each.composed_at + _SECOND)
+            for each in (editions.packed(connection, standing.id) if standing else ())
+        ]
         case = _Case(service, connection, subscriber, standing, paper, history)
         if on is not None:
             return _on(case, on, now)
