@@ -65,6 +65,20 @@ def test_a_paper_that_climbs_after_it_was_sent_comes_once_more_and_says_from_whe
     assert {6, 7} == {len(first.entries), len(second.entries)}
 
 
+def test_a_preview_shows_what_moved_as_the_edition_will(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    me = replace(reader("me", LONDON), max_papers=6)
+    running = service(engine, tmp_path, [me])
+    listed(engine, "one", comments=3)
+    edition_of(running, 0)
+    listed(engine, "two", comments=41)
+    shown = pipeline.preview(running, me, NOW + timedelta(days=1)).text
+
+    assert "Climbing since you saw it" in shown
+    assert "41 comments (+38)" in shown
+
+
 def test_a_day_without_a_match_is_as_the_subscriber_wants_it(
     engine: store.Engine, tmp_path: Path
 ) -> None:

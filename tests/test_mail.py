@@ -156,7 +156,9 @@ def test_the_welcome_says_when_and_about_what_and_how_to_leave() -> None:
     assert mail["Subject"] == "Welcome to Daily papers"
     assert mail["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     for each in seen(WELCOME):
-        assert "Your first edition comes on Saturday 15 March, 07:30." in each.replace("\xa0", " ")
+        assert "Your first edition comes on Saturday, 15 March 2025, 07:30." in each.replace(
+            "\xa0", " "
+        )
         assert "Mixture of experts" in each
         assert "<b>PEFT</b>" in each
     assert SERVED.unsubscribe_url in found(WELCOME.html, "//a/@href")

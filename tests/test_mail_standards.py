@@ -15,7 +15,8 @@ import pytest
 from lxml import html as lxml_html
 
 from digest.gallery import CASES, Case
-from digest.render.text import clean, width
+from digest.render.text import clean, cut, width
+from digest.render.view import TITLE
 
 NAMES = [case.name for case in CASES]
 OURS = "digest.example.org"
@@ -187,11 +188,11 @@ def test_titles_are_links_of_their_own_words_and_no_link_says_click_here(
     links = papers(gallery, case)
     texts = [words(link) for link in page(gallery, case).xpath("//a")]
     titles = [entry.paper.title for entry in case.edition.entries[: len(links)]]
-    plain = {squeezed(title)[:300] for title in titles if "$" not in title}
+    plain = {squeezed(cut(title, TITLE)) for title in titles if "$" not in title}
 
     assert len(links) == len({str(link.get("href")) for link in links})
     assert len(links) >= min(30, len(case.edition.entries))
-    assert plain <= {squeezed(words(link))[:300] for link in links}
+    assert plain <= {squeezed(words(link)) for link in links}
     assert [] == [each for each in texts if not each or re.search(r"(?i)click|^here$", each)]
 
 

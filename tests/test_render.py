@@ -20,9 +20,10 @@ from lxml import html as lxml_html
 
 from digest import render
 from digest.errors import ConfigError, DeliveryError, TemplateError
-from digest.model import Edition, Entry, Message, Paper, Reason, Signals
+from digest.model import Edition, Entry, Message, Paper, Reason, Section, Signals
 from digest.render import inline, mime, templates, text, view
 from digest.render.frame import cleaned
+from digest.render.reasons import Why
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -250,15 +251,16 @@ def test_no_value_adds_a_header_or_another_sender(
 @example(title="$a<b$ and $c>d$", abstract="<img src=x onerror=alert(1)>")
 @example(title="</h2></style>--><![endif]-->", abstract="{{7*7}} {% raw %} &lt;b&gt;")
 @example(title="x" * 1_500, abstract="\ud800\x00\x85")
+@example(title="\\&", abstract="\\&")
 def test_any_title_and_abstract_stand_in_the_mail_as_they_are(title: str, abstract: str) -> None:
     written, page = parts(
         render.message(RENDERER, edition(Paper(title=title, abstract=abstract)), FRAME)
     )
 
-    shown = text.clean(title) or "Untitled"
+    shown = text.cut(text.clean(render.readable(title)), view.TITLE) or "Untitled"
     assert [shown] == headings(page)
     assert squeezed(shown) in squeezed(written)
-    assert squeezed(text.clean(abstract)[:300]) in squeezed(words(page))
+    assert squeezed(text.clean(render.readable(abstract))[:300]) in squeezed(words(page))
 
 
 @pytest.mark.parametrize("given_edition", [SMALL, NOTHING, NASTY, edition(PLAIN, matched=40)])
@@ -348,9 +350,81 @@ def test_a_card_says_who_when_and_why() -> None:
         assert "Peng Jin, Bo Zhu, Li Yuan and 2 more · Peking University" in each
         assert "7 authors" in each
         assert "arXiv · 9 Oct 2024 · 43 upvotes · 1 comment" in each
-        assert "Mixture of experts 3.1 (MoE) + PEFT 1.0 (LoRA) + Trend −0.04" in each
+        assert "Mixture of experts 3.1 (MoE) + PEFT 1.0 (LoRA) − Trend 0.04" in each
     marked = ["MoE", "Mixture-of-Experts", "Mixture-of-Experts", "MoE"]  # title, then abstract
     assert marked == re.findall(r"<mark[^>]*>(.*?)</mark>", page)[:4]
+
+
+@given(points=st.lists(st.integers(-5_000, 9_000), min_size=1, max_size=12))
+@example(points=[-40])
+@example(points=[900, 800, 700, 600, 500, 401, 300, -20])
+def test_the_points_shown_add_up_to_the_score_exactly(points: list[int]) -> None:
+    reasons = tuple(
+        Reason(interest=f"Interest {n}", term="x", field=None, points=each)
+        for n, each in enumerate(points)
+    )
+    entry = Entry(paper=MOE, signals=Signals(), points=sum(points), reasons=reasons)
+    shown = view.card(entry, FRAME, 600).why
+    signed = [
+        f"{each.sign if not each.first else ''}{each.points}"
+        for each in shown
+        if isinstance(each, Why)
+    ]
+
+    assert sum(points) == sum(round(1_000 * float(n.replace("−", "-"))) for n in signed)
+    assert len(shown) == min(len(points), 7)
+    assert not [n for n in signed if "+−" in n or "−−" in n]
+
+
+def test_interests_that_are_not_named_are_one_more_term() -> None:
+    reasons = tuple(
+        Reason(interest=f"Interest {n}", term="x", field=None, points=900 - n) for n in range(9)
+    )
+    for each in parts(render.message(RENDERER, edition(MOE, reasons=reasons), FRAME)):
+        shown = " ".join(each.split()) if "<html" not in each else words(each)
+        assert "+ Interest 5 0.895 + 3 more together 2.679" in shown
+        assert "Interest 6" not in shown
+
+
+def test_a_long_title_and_a_long_organisation_are_cut_in_both_parts() -> None:
+    paper = replace(MOE, title="So many words " * 100, organisation="A long institute " * 20)
+    written, page = parts(render.message(RENDERER, edition(paper), FRAME))
+
+    for each in (squeezed(words(page)), squeezed(written)):
+        assert 20 <= each.count("Somanywords") <= 2 + 300 // len("So many words ") + 8
+        assert each.count("Alonginstitute") == 80 // len("A long institute ")
+    assert ["…"] == [title[-1] for title in headings(page)]
+    assert text.width(headings(page)[0]) <= view.TITLE
+
+
+@pytest.mark.parametrize(
+    ("language", "dates"),
+    [
+        ("en", ["Friday, March 14, 2025", "Oct 9, 2024", "March 14: "]),
+        ("en-GB", ["Friday, 14 March 2025", "9 Oct 2024", "14 March: "]),
+        ("de", ["Freitag, 14. März 2025", "09.10.2024", "14. März: "]),
+    ],
+)
+def test_all_dates_of_a_mail_are_in_the_order_of_its_language(
+    language: str, dates: list[str]
+) -> None:
+    frame = replace(FRAME, language=language)
+    nothing = parsed(render.message(RENDERER, NOTHING, frame))
+    for each in parts(render.message(RENDERER, SMALL, frame)):
+        assert [each.replace("\xa0", " ").count(day) > 0 for day in dates[:2]] == [True, True]
+
+    assert str(nothing["Subject"]).replace("\xa0", " ").startswith(dates[2])
+
+
+def test_a_number_never_leaves_its_word_or_its_gain() -> None:
+    stars = Signals(upvotes=112, stars=1_204)
+    entry = replace(SMALL.entries[0], signals=stars, before=Signals(upvotes=64, stars=880))
+    climbing = replace(entry, section=Section.CLIMBING)
+    page = parts(render.message(RENDERER, replace(SMALL, entries=(entry, climbing)), FRAME))[1]
+    seen = "".join(found(page, "//body//text()"))
+
+    for tied in ("1,204 stars (+324)", "112 upvotes (+48) ·", "2 more ·", "; 1 is"):
+        assert tied.replace(" ", "\xa0").replace(";\xa0", "; ") in seen
 
 
 @pytest.mark.parametrize(
@@ -529,10 +603,10 @@ def test_text_is_cut_after_a_sentence_but_not_inside_a_formula_or_an_abbreviatio
     assert text.shorten("Short enough.", 12) == "Short enough."
 
 
-def test_points_are_decimals_of_thousandths() -> None:
+def test_points_are_exact_decimals_of_thousandths() -> None:
     given_points = (3_100, 1_000, 3_149, 40, 0, -1_250)
 
-    assert ["3.1", "1.0", "3.1", "0.04", "0.0", "−1.3"] == [
+    assert ["3.1", "1.0", "3.149", "0.04", "0.0", "−1.25"] == [
         text.points(each) for each in given_points
     ]
 

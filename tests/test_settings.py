@@ -377,7 +377,7 @@ SERVICE = [
     ("[service]\ntemplates = 5", "2: service.templates: must be text in quotes, not 5"),
     (
         "[service]\nlanguage = 'British English'",
-        '2: service.language: must be a language code such as "en" or "de", not "British English"',
+        '2: service.language: must be a language code such as "en-GB" or "de", not "British English"',
     ),
     (
         "[mail]\nfrom = 'Papers'",

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 
-from babel.dates import format_datetime
-
 from digest.model import Edition, Entry, FeedEntry, Message
 from digest.render import mime
 from digest.render.fragments import Bodies
@@ -14,7 +12,7 @@ from digest.render.frame import Frame, cleaned
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
 from digest.render.text import address, clean, slug
-from digest.render.view import card, in_words, locale, notice_page
+from digest.render.view import card, in_words, moment, notice_page
 
 __all__ = [
     "Frame",
@@ -90,9 +88,8 @@ def welcome(
     renderer: Renderer, frame: Frame, interests: Sequence[str], first_at: datetime, now: datetime
 ) -> Message:
     """The first mail after the confirmation; `first_at` is when the first edition comes, in local time."""
-    first = format_datetime(first_at, "EEEE d MMMM, HH:mm", locale=locale(frame.language))
     names = tuple(clean(name, 100) for name in interests)
-    values = {"first": first.replace(" ", "\xa0"), "interests": names}
+    values = {"first": moment(first_at, frame.language), "interests": names}
     return _notice(renderer, frame, "welcome", frame.recipient, now, values)
 
 

@@ -27,6 +27,7 @@ from digest.render.reasons import (
     Flat,
     flat_by_interest,
     matched_words,
+    others,
     strongest,
     total,
     unflattened,
@@ -222,7 +223,10 @@ class _Pieces:
             reasons.sort(key=_POINTS, reverse=True)
             for slot, text in shell.markable.items():
                 own[slot] = text.marked([each.words for each in reasons if each.words])
-            why = [self._why(each, not place) for place, each in enumerate(reasons[:REASONS])]
+            if len(reasons) > REASONS + 1:
+                left = others([each.points for each in reasons[REASONS:]])
+                reasons[REASONS:] = [self._reason(left)]
+            why = [self._why(each, not place) for place, each in enumerate(reasons)]
             name = f"card{number}".encode()
             own[b"why"] = b"".join([text for text, _ in why])
             made.texts[name] = shell.text % own

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from digest.model import Reason
 from digest.render.text import clean, points
 
-REASONS = 6  # interests that a card names, the strongest
+REASONS = (
+    6  # interests that a card names, the strongest; the next too where it would be left out alone
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,10 +19,11 @@ class Why:
     """What one interest gave a paper."""
 
     interest: str
-    points: str
+    points: str  #: with its sign only if it is the first
     terms: tuple[str, ...]  #: its words that the paper has
     related: str  #: words of the paper that go with it, or empty
     first: bool = True  #: of the reasons of its paper
+    sign: str = "+"  #: between it and the one before: + or −
 
 
 Flat = tuple[str | int | None, ...]  # reasons one after another: quick to make and to compare
@@ -52,6 +55,18 @@ def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
     return sorted(map(unflattened, flat_by_interest(reasons)), key=total, reverse=True)
 
 
+def named(groups: list[tuple[Reason, ...]]) -> list[tuple[Reason, ...]]:
+    """The reasons that a card names, of those interest by interest; the rest as one, so that none is lost."""
+    if len(groups) <= REASONS + 1:  # the last takes no more room than "1 more"
+        return groups
+    return [*groups[:REASONS], unflattened(others([total(each) for each in groups[REASONS:]]))]
+
+
+def others(points: Collection[int]) -> Flat:
+    """What interests that are not named gave, as the reason of one."""
+    return (f"{len(points)} more together", "", None, sum(points))
+
+
 def total(reasons: Iterable[Reason]) -> int:
     """Their points."""
     return sum([reason.points for reason in reasons])
@@ -80,12 +95,14 @@ def why(reasons: tuple[Reason, ...], *, first: bool) -> Why:
             related = term
         elif term.casefold() != name.casefold():
             terms[term] = None
+    given = total(reasons)
     return Why(
         interest=name,
-        points=points(total(reasons)),
+        points=points(given if first else abs(given)),
         terms=tuple(terms)[:4],
         related=_unnamed(related, terms),
         first=first,
+        sign="−" if given < 0 else "+",
     )
 
 

@@ -136,11 +136,10 @@ def _is_letter(char: str) -> bool:
 
 
 def points(thousandths: int) -> str:
-    """As a decimal with one place, and more only where one would say nothing: 3.1, −0.04."""
-    size = abs(thousandths)
-    tenths = (size + 50) // 100
-    number = f"{tenths // 10}.{tenths % 10}" if tenths or not size else f"0.{size:03}".rstrip("0")
-    return f"−{number}" if thousandths < 0 else number
+    """As a decimal, exact, so that what is shown adds up: 3.1, 0.338, −0.04."""
+    whole, rest = divmod(abs(thousandths), 1_000)
+    decimals = f"{rest:03}".rstrip("0") or "0"
+    return f"{'−' if thousandths < 0 else ''}{whole}.{decimals}"
 
 
 @lru_cache(maxsize=4_096)

@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from functools import lru_cache
 from typing import Literal
 from urllib.parse import quote, urlsplit
 
 from babel import Locale, UnknownLocaleError
-from babel.dates import format_date
+from babel.dates import format_date, format_skeleton, format_time
 
 from digest.model import Edition, Entry, Paper, Section
 from digest.render.frame import Frame
 from digest.render.latex import readable
-from digest.render.reasons import REASONS, Why, by_interest, matched_words, strongest, why
+from digest.render.reasons import Why, by_interest, matched_words, named, strongest, why
 from digest.render.text import address, clean, cut, mark, points, shorten
+
+TITLE = 300  #: columns of a title; it is whole where its link leads
+ORGANISATION = 80  #: columns
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +110,7 @@ def page(
     date_in_words = _words(edition.local_date, "full", frame.language)
     return Page(
         date=date_in_words,
-        day=_words(edition.local_date, "d MMMM", frame.language),
+        day=_unbroken(format_skeleton("MMMMd", edition.local_date, locale=locale(frame.language))),
         language=language,
         direction=direction,
         considered=edition.considered,
@@ -165,7 +168,7 @@ def facts(entry: Entry, language: str, limit: int) -> Card:
     """What a card says to everybody; its abstract has about `limit` characters."""
     known, now, before = _known(entry.paper, language, limit), entry.signals, entry.before
     if not known.published and now.featured_on:
-        known = replace(known, published=_words(now.featured_on, "d MMM y", language))
+        known = replace(known, published=_words(now.featured_on, "medium", language))
     counts = (
         _count("upvote", now.upvotes, before.upvotes if before else None),
         _count("comment", now.comments, before.comments if before else None),
@@ -192,7 +195,7 @@ def card(entry: Entry, frame: Frame, limit: int) -> Card:
         marked_abstract=mark(known.abstract, words),
         why=tuple(
             why(reasons, first=not number)
-            for number, reasons in enumerate(by_interest(entry.reasons)[:REASONS])
+            for number, reasons in enumerate(named(by_interest(entry.reasons)))
         ),
         more_url=more,
         less_url=less,
@@ -208,18 +211,18 @@ def opinions(frame: Frame, uid: str) -> tuple[str, str]:
 @lru_cache(maxsize=2_048)  # one paper goes to many subscribers
 def _known(paper: Paper, language: str, limit: int) -> Card:
     names = [clean(readable(name[:120])) for name in paper.authors]
-    named = names if len(names) <= 4 else names[:3]
-    title = cut(clean(readable(paper.title)), 2_000) or "Untitled"
+    first = names if len(names) <= 4 else names[:3]
+    title = cut(clean(readable(paper.title)), TITLE) or "Untitled"
     links = _links(paper, title)
     return Card(
         uid=quote(clean(paper.uid), safe=""),
         title=title,
         url=links[0].url,
-        authors=tuple(named),
-        more_authors=max(len(names), paper.author_count or 0) - len(named),
-        organisation=clean((paper.organisation or "")[:200]),
+        authors=tuple(first),
+        more_authors=max(len(names), paper.author_count or 0) - len(first),
+        organisation=cut(clean(paper.organisation or ""), ORGANISATION),
         source=_source(links[0]),
-        published=_words(paper.published_on, "d MMM y", language) if paper.published_on else "",
+        published=_words(paper.published_on, "medium", language) if paper.published_on else "",
         abstract=shorten(clean(readable(paper.abstract)), limit),
         links=links,
     )
@@ -256,7 +259,20 @@ def in_words(day: date, language: str) -> str:
 
 @lru_cache(maxsize=4096)
 def _words(day: date, style: str, language: str) -> str:
-    return format_date(day, style, locale=locale(language)).replace(" ", "\xa0")
+    return _unbroken(format_date(day, style, locale=locale(language)))
+
+
+def moment(at: datetime, language: str) -> str:
+    """A day and a time in words."""
+    day, time = (
+        _words(at.date(), "full", language),
+        format_time(at, "short", locale=locale(language)),
+    )
+    return f"{day}, {_unbroken(time)}"
+
+
+def _unbroken(words: str) -> str:
+    return words.replace(" ", "\xa0")
 
 
 @lru_cache(maxsize=64)

@@ -185,7 +185,7 @@ def _database_url(value: str) -> str:
 
 def _language(value: str) -> str:
     if not re.fullmatch("[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*", value):
-        raise ValueError(f'must be a language code such as "en" or "de", not {quoted(value)}')
+        raise ValueError(f'must be a language code such as "en-GB" or "de", not {quoted(value)}')
     return value
 
 
@@ -265,7 +265,7 @@ class ServiceTable(Table):
     metrics: FilePathOrNone = None
     templates: FilePathOrNone = None
     interests: FilePath = Path("interests.toml")
-    language: Language = "en"
+    language: Language = "en-GB"
 
 
 class MailTable(Table):
