@@ -24,12 +24,10 @@ from digest.render import mime
 from digest.render.frame import Frame
 from digest.render.reasons import (
     REASONS,
-    Flat,
-    flat_by_interest,
+    grouped,
     matched_words,
     strongest,
     total,
-    unflattened,
     why,
 )
 from digest.render.text import merged, spans
@@ -37,7 +35,7 @@ from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
 _SHELLS = 1_024  # papers of a few batches, with and without reasons
-_WORDS = 256  # sets of words for one text
+_TOLD = 512  # interests that say why one paper is there
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -74,14 +72,17 @@ _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
 
 
+_Mark = tuple[int, int, bytes]  # where in an encoded text it starts and ends, and what stands there
+
+
 @dataclass(slots=True)
-class _Reason:
-    """The reasons of one interest: text and HTML, as the first of a card and after others, once wanted."""
+class _Told:
+    """Why one interest has a paper: its marks, and in text and HTML as the first of a card and after others."""
 
     reasons: tuple[Reason, ...]
     points: int
-    words: tuple[str, ...]  #: that they mark
-    first: tuple[bytes, bytes] | None = None
+    marks: Sequence[Sequence[_Mark]]  #: in each text of the card that is marked
+    first: tuple[bytes, bytes] | None = None  #: once wanted
     later: tuple[bytes, bytes] | None = None
 
 
@@ -103,30 +104,31 @@ class _Markable:
         self.body, self.places = mime.encode_with_places(map(str, map(escape, text)))
         # A line may end anywhere, so lines only get shorter.
         self.start, self.end = (mime.SOFT_BREAK + mime.encode(tag) for tag in (start, end))
-        self.found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
 
-    def marked(self, words: Iterable[tuple[str, ...]]) -> bytes:
-        """The text with the words of these reasons marked."""
-        found = [
-            span
-            for each in words
-            for span in (self.found[each] if each in self.found else self._find(each))
-        ]
-        if not found:
+    def marks(self, words: Iterable[str]) -> list[_Mark]:
+        """Find these words."""
+        found = merged(span for word in words for span in spans(self.text, word))
+        return [self._mark(self.places[start], self.places[stop]) for start, stop in found]
+
+    def _mark(self, start: int, stop: int) -> _Mark:
+        return start, stop, b"".join([self.start, self.body[start:stop], self.end])
+
+    def marked(self, marks: list[_Mark]) -> bytes:
+        """The text with these marks; those that touch become one."""
+        if not marks:
             return self.body
-        pieces: list[bytes] = []
-        done, places = 0, self.places
-        for start, stop in merged(found):
-            first, last = places[start], places[stop]
-            pieces += (self.body[done:first], self.start, self.body[first:last], self.end)
-            done = last
-        return b"".join([*pieces, self.body[done:]])
-
-    def _find(self, words: tuple[str, ...]) -> list[tuple[int, int]]:
-        if len(self.found) >= _WORDS:
-            self.found.clear()
-        self.found[words] = [span for word in words for span in spans(self.text, word)]
-        return self.found[words]
+        marks.sort()
+        body, pieces = self.body, [b""]
+        first = done = -1
+        for start, stop, piece in marks:
+            if start > done:
+                pieces += (body[max(done, 0) : start], piece)
+                first, done = start, stop
+            elif stop > done:
+                pieces[-1] = self._mark(first, stop)[2]
+                done = stop
+        pieces.append(body[done:])
+        return b"".join(pieces)
 
 
 @dataclass(slots=True)
@@ -138,7 +140,8 @@ class _Shell:
     text: bytes
     html: bytes
     dense: bool  #: base64 would be smaller
-    markable: Mapping[bytes, _Markable]  #: by slot
+    markable: Sequence[tuple[bytes, _Markable]]  #: by slot
+    told: dict[tuple[Reason, ...], _Told]
 
 
 class Press:
@@ -207,7 +210,6 @@ class _Pieces:
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
-        self._reason = lru_cache(maxsize=32_768)(self._make_reason)
         self._encoded = lru_cache(maxsize=4_096)(mime.encode)
         self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
@@ -218,11 +220,12 @@ class _Pieces:
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            reasons = [self._reason(flat) for flat in flat_by_interest(entry.reasons)]
-            reasons.sort(key=_POINTS, reverse=True)
-            for slot, text in shell.markable.items():
-                own[slot] = text.marked([each.words for each in reasons if each.words])
-            why = [self._why(each, not place) for place, each in enumerate(reasons[:REASONS])]
+            told = [shell.told.get(of) or _tell(shell, of) for of in grouped(entry.reasons)]
+            told.sort(key=_POINTS, reverse=True)
+            for place, (slot, text) in enumerate(shell.markable):
+                own[slot] = text.marked([mark for each in told for mark in each.marks[place]])
+            why = [each.later or self._later(each) for each in told[1:REASONS]]
+            why[:0] = [each.first or self._first(each) for each in told[:1]]
             name = f"card{number}".encode()
             own[b"why"] = b"".join([text for text, _ in why])
             made.texts[name] = shell.text % own
@@ -250,24 +253,19 @@ class _Pieces:
         htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
         return text % (texts | cards.texts), html % (htmls | cards.htmls)
 
-    def _make_reason(self, flat: Flat) -> _Reason:
-        reasons = unflattened(flat)
-        return _Reason(reasons, total(reasons), matched_words(reasons))
+    def _first(self, told: _Told) -> tuple[bytes, bytes]:
+        told.first = self._why(told, first=True)
+        return told.first
 
-    def _why(self, reason: _Reason, first: bool) -> tuple[bytes, bytes]:
+    def _later(self, told: _Told) -> tuple[bytes, bytes]:
+        told.later = self._why(told, first=False)
+        return told.later
+
+    def _why(self, told: _Told, *, first: bool) -> tuple[bytes, bytes]:
         """Render the reasons of one interest, in both parts."""
-        made = reason.first if first else reason.later
-        if made is None:
-            shown = why(reason.reasons, first=first)
-            made = (
-                mime.encode(self.text.why.render(why=shown)),
-                mime.encode(self.html.why.render(why=shown)),
-            )
-            if first:
-                reason.first = made
-            else:
-                reason.later = made
-        return made
+        shown = why(told.reasons, first=first)
+        text, html = (mime.encode(cut.why.render(why=shown)) for cut in (self.text, self.html))
+        return text, html
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
         paper, reasoned = entry.paper, bool(entry.reasons)
@@ -302,9 +300,19 @@ class _Pieces:
             for cut in (self.text, self.html)
         )
         texts = {"title": known.title, "abstract": known.abstract}
-        markable = {slot.encode(): _Markable(texts[slot], *tag) for slot, tag in tags.items()}
-        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for each in markable.values())
-        return _Shell(made_of, known.title, text, html, dense, markable)
+        markable = [(slot.encode(), _Markable(texts[slot], *tag)) for slot, tag in tags.items()]
+        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for _, each in markable)
+        return _Shell(made_of, known.title, text, html, dense, markable, {})
+
+
+def _tell(shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
+    """Find what these reasons of one interest mark in a card, and keep it."""
+    if len(shell.told) >= _TOLD:
+        shell.told.clear()
+    words = matched_words(reasons)
+    told = _Told(reasons, total(reasons), [text.marks(words) for _, text in shell.markable])
+    shell.told[reasons] = told
+    return told
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from digest.model import Reason
 from digest.render.text import clean, points
@@ -23,33 +23,17 @@ class Why:
     first: bool = True  #: of the reasons of its paper
 
 
-Flat = tuple[str | int | None, ...]  # reasons one after another: quick to make and to compare
-
-
-def flat_by_interest(reasons: Iterable[Reason]) -> Iterable[Flat]:
+def grouped(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
     """The reasons of each interest; a term without an interest stands alone."""
-    groups: dict[str, Flat] = {}
-    for r in reasons:
-        name = r.interest or f"\0{r.term}"
-        if name in groups:
-            groups[name] += (r.interest, r.term, r.field, r.points)
-        else:
-            groups[name] = (r.interest, r.term, r.field, r.points)
-    return groups.values()
-
-
-def unflattened(flat: Flat) -> tuple[Reason, ...]:
-    """The reasons that were laid flat."""
-    values: Any = flat
-    return tuple(
-        Reason(interest=values[n], term=values[n + 1], field=values[n + 2], points=values[n + 3])
-        for n in range(0, len(values), 4)
-    )
+    groups: defaultdict[str, list[Reason]] = defaultdict(list)
+    for reason in reasons:
+        groups[reason.interest or f"\0{reason.term}"].append(reason)
+    return list(map(tuple, groups.values()))
 
 
 def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
     """The reasons interest by interest, the one with the most points first."""
-    return sorted(map(unflattened, flat_by_interest(reasons)), key=total, reverse=True)
+    return sorted(grouped(reasons), key=total, reverse=True)
 
 
 def total(reasons: Iterable[Reason]) -> int:
