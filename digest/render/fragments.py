@@ -12,7 +12,6 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import cycle
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -35,7 +34,7 @@ from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
 _SHELLS = 1_024  # papers of a few batches, with and without reasons
-_TOLD = 512  # interests that say why one paper is there
+_TOLD = 65_536  # interests that say why a paper is there
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -70,6 +69,9 @@ _OWNED = attrgetter(*_OWN)
 _SHARED = attrgetter(*(name for name in Frame.__slots__ if name not in _OWN))
 _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
+_Slotted = Sequence[
+    tuple[bytes, bytes]
+]  # what stands before a slot, and its name; the last has none
 
 
 _Mark = tuple[int, int, bytes]  # where in an encoded text it starts and ends, and what stands there
@@ -90,8 +92,8 @@ class _Told:
 class _Cards:
     """The cards of one mail, in both parts, by the slot of each in its frame."""
 
-    texts: dict[bytes, bytes]
-    htmls: dict[bytes, bytes]
+    texts: dict[bytes, list[bytes]]
+    htmls: dict[bytes, list[bytes]]
     best: str = ""  #: the title of the first
     dense: bool = False
 
@@ -137,8 +139,8 @@ class _Shell:
 
     made_of: _MadeOf
     title: str
-    text: bytes
-    html: bytes
+    text: _Slotted
+    html: _Slotted
     dense: bool  #: base64 would be smaller
     markable: Sequence[tuple[bytes, _Markable]]  #: by slot
     told: dict[tuple[Reason, ...], _Told]
@@ -150,7 +152,7 @@ class Press:
     def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
         self.subject, self.text, self.html = subject, text, html
         self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
-        self._frames: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._frames: dict[tuple[object, ...], tuple[_Slotted, _Slotted]] = {}
         self._named: dict[tuple[object, ...], dict[str, str]] = {}
 
     @property
@@ -210,6 +212,7 @@ class _Pieces:
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
+        self._told = 0  # kept in the shells since all were forgotten
         self._encoded = lru_cache(maxsize=4_096)(mime.encode)
         self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
@@ -217,10 +220,11 @@ class _Pieces:
         """Fill the cards of one reader; in the frames, tokens stand for them."""
         served = bool(frame.more_url and frame.less_url)
         own = {b"more": self._encoded(frame.more_url), b"less": self._encoded(frame.less_url)}
+        own[b""] = b""
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            told = [shell.told.get(of) or _tell(shell, of) for of in grouped(entry.reasons)]
+            told = [shell.told.get(of) or self._tell(shell, of) for of in grouped(entry.reasons)]
             told.sort(key=_POINTS, reverse=True)
             for place, (slot, text) in enumerate(shell.markable):
                 own[slot] = text.marked([mark for each in told for mark in each.marks[place]])
@@ -228,15 +232,15 @@ class _Pieces:
             why[:0] = [each.first or self._first(each) for each in told[:1]]
             name = f"card{number}".encode()
             own[b"why"] = b"".join([text for text, _ in why])
-            made.texts[name] = shell.text % own
+            made.texts[name] = _filled(shell.text, own)
             own[b"why"] = b"".join([html for _, html in why])
-            made.htmls[name] = shell.html % own
+            made.htmls[name] = _filled(shell.html, own)
             made.dense = made.dense or shell.dense
             if not number:
                 made.best = shell.title
         return made
 
-    def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
+    def frames(self, view: Page, frame: Frame) -> tuple[_Slotted, _Slotted]:
         """Render what surrounds the cards, with slots for them and for what one reader has."""
         values = {"page": view, "frame": frame, "subject": "\0subject\0"}
         text, html = (
@@ -245,13 +249,26 @@ class _Pieces:
         return text, html
 
     def filled(
-        self, around: tuple[bytes, bytes], own: Mapping[str, str], cards: _Cards
+        self, around: tuple[_Slotted, _Slotted], own: Mapping[str, str], cards: _Cards
     ) -> tuple[bytes, bytes]:
         """Fill what surrounds the cards with them, and with what one reader has."""
         text, html = around
-        texts = {name.encode(): self._encoded(value) for name, value in own.items()}
-        htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
-        return text % (texts | cards.texts), html % (htmls | cards.htmls)
+        for name, value in own.items():
+            cards.texts[name.encode()] = [self._encoded(value)]
+            cards.htmls[name.encode()] = [self._encoded_html(value)]
+        return _joined(text, cards.texts), _joined(html, cards.htmls)
+
+    def _tell(self, shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
+        """Find what these reasons of one interest mark in a card, and keep it."""
+        self._told += 1
+        if self._told >= _TOLD:
+            self._told = 0
+            for each in self._shells.values():
+                each.told.clear()
+        words = matched_words(reasons)
+        told = _Told(reasons, total(reasons), [text.marks(words) for _, text in shell.markable])
+        shell.told[reasons] = told
+        return told
 
     def _first(self, told: _Told) -> tuple[bytes, bytes]:
         told.first = self._why(told, first=True)
@@ -301,18 +318,9 @@ class _Pieces:
         )
         texts = {"title": known.title, "abstract": known.abstract}
         markable = [(slot.encode(), _Markable(texts[slot], *tag)) for slot, tag in tags.items()]
-        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for _, each in markable)
+        fixed = b"".join([before for before, _ in text])
+        dense = mime.is_dense(fixed) or any(mime.is_dense(each.body) for _, each in markable)
         return _Shell(made_of, known.title, text, html, dense, markable, {})
-
-
-def _tell(shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
-    """Find what these reasons of one interest mark in a card, and keep it."""
-    if len(shell.told) >= _TOLD:
-        shell.told.clear()
-    words = matched_words(reasons)
-    told = _Told(reasons, total(reasons), [text.marks(words) for _, text in shell.markable])
-    shell.told[reasons] = told
-    return told
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
@@ -320,13 +328,29 @@ def _markable(name: str) -> tuple[tuple[str, bool], ...]:
     return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
 
 
-def _with_slots(rendered: str) -> bytes:
-    """Encode what was rendered with names between zero bytes, to be filled by ``%``."""
-    pieces = zip(_SLOT.split(rendered), cycle((False, True)), strict=False)
-    return b"".join(
-        b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
-        for piece, is_slot in pieces
-    )
+def _with_slots(rendered: str) -> _Slotted:
+    """Encode what was rendered with names between zero bytes, to be filled."""
+    pieces = [*_SLOT.split(rendered), ""]
+    return [
+        (mime.encode(before), slot.encode())
+        for before, slot in zip(pieces[::2], pieces[1::2], strict=True)
+    ]
+
+
+def _filled(slotted: _Slotted, values: Mapping[bytes, bytes]) -> list[bytes]:
+    pieces: list[bytes] = []
+    for before, slot in slotted:
+        pieces += (before, values[slot])
+    return pieces
+
+
+def _joined(slotted: _Slotted, values: Mapping[bytes, Sequence[bytes]]) -> bytes:
+    pieces: list[bytes] = []
+    for before, slot in slotted:
+        pieces.append(before)
+        if slot:
+            pieces += values[slot]
+    return b"".join(pieces)
 
 
 def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:
