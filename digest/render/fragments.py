@@ -9,7 +9,7 @@ What comes out is what the whole template would give, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from operator import attrgetter
@@ -69,12 +69,9 @@ _OWNED = attrgetter(*_OWN)
 _SHARED = attrgetter(*(name for name in Frame.__slots__ if name not in _OWN))
 _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
-_Slotted = Sequence[
-    tuple[bytes, bytes]
-]  # what stands before a slot, and its name; the last has none
 
 
-_Mark = tuple[int, int, bytes]  # where in an encoded text it starts and ends, and what stands there
+_Mark = tuple[int, int, bytes]  # where in a piece it starts and ends, and what stands there
 
 
 @dataclass(slots=True)
@@ -83,66 +80,95 @@ class _Told:
 
     reasons: tuple[Reason, ...]
     points: int
-    marks: Sequence[Sequence[_Mark]]  #: in each text of the card that is marked
+    texts: Sequence[_Mark]  #: in the text of the card
+    htmls: Sequence[_Mark]
     first: tuple[bytes, bytes] | None = None  #: once wanted
     later: tuple[bytes, bytes] | None = None
 
 
 @dataclass(slots=True)
 class _Cards:
-    """The cards of one mail, in both parts, by the slot of each in its frame."""
+    """The cards of one mail, in both parts, by the slot of each in the frame."""
 
-    texts: dict[bytes, list[bytes]]
-    htmls: dict[bytes, list[bytes]]
+    texts: dict[str, list[bytes]]
+    htmls: dict[str, list[bytes]]
     best: str = ""  #: the title of the first
     dense: bool = False
 
 
-class _Markable:
-    """A text in quoted-printable that is cut wherever a reader's words stand in it."""
+class _Marked(NamedTuple):
+    """A text of a card that is cut wherever a reader's words stand in it."""
 
-    def __init__(self, text: str, start: str, end: str) -> None:
-        self.text = text
-        self.body, self.places = mime.encode_with_places(map(str, map(escape, text)))
-        # A line may end anywhere, so lines only get shorter.
-        self.start, self.end = (mime.SOFT_BREAK + mime.encode(tag) for tag in (start, end))
+    text: str
+    places: Sequence[int]  #: where in the piece its characters begin, and where the last ends
+    start: bytes  #: what stands before a word that is marked
+    end: bytes
 
-    def marks(self, words: Iterable[str]) -> list[_Mark]:
-        """Find these words."""
-        found = merged(span for word in words for span in spans(self.text, word))
-        return [self._mark(self.places[start], self.places[stop]) for start, stop in found]
+
+class _Piece:
+    """A piece in quoted-printable, with slots, and with texts in it that are marked."""
+
+    def __init__(
+        self, rendered: str, texts: Mapping[str, str], tags: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Encode what was rendered with names between zero bytes."""
+        self.slots: list[tuple[int, str]] = []
+        self.marked: list[_Marked] = []
+        body = bytearray()
+        for number, found in enumerate(_SLOT.split(rendered)):
+            if number % 2 == 0:
+                # A line may end anywhere; so something stands between any two slots or texts.
+                body += mime.encode(found) or mime.SOFT_BREAK
+            elif found in tags:
+                encoded, places = mime.encode_with_places(map(str, map(escape, texts[found])))
+                start, end = (mime.SOFT_BREAK + mime.encode(tag) for tag in tags[found])
+                places = [len(body) + place for place in places]
+                self.marked.append(_Marked(texts[found], places, start, end))
+                body += encoded
+            else:
+                self.slots.append((len(body), found))
+        self.body = bytes(body)
+
+    def marks(self, words: Sequence[str]) -> list[_Mark]:
+        """Find these words in its texts."""
+        return [
+            self._mark(text.places[start], text.places[stop])
+            for text in self.marked
+            for start, stop in merged(span for word in words for span in spans(text.text, word))
+        ]
 
     def _mark(self, start: int, stop: int) -> _Mark:
-        return start, stop, b"".join([self.start, self.body[start:stop], self.end])
+        of = next(text for text in self.marked if start < text.places[-1])
+        return start, stop, b"".join([of.start, self.body[start:stop], of.end])
 
-    def marked(self, marks: list[_Mark]) -> bytes:
-        """The text with these marks; those that touch become one."""
-        if not marks:
-            return self.body
+    def filled(self, values: Mapping[str, bytes], marks: list[_Mark]) -> list[bytes]:
+        """Put values into the slots, and marks into the texts; those that touch become one."""
+        for at, name in self.slots:
+            marks.append((at, at, values[name]))
         marks.sort()
-        body, pieces = self.body, [b""]
-        first = done = -1
+        body = self.body
+        pieces: list[bytes] = []
+        first = done = 0
         for start, stop, piece in marks:
             if start > done:
-                pieces += (body[max(done, 0) : start], piece)
+                pieces += (body[done:start], piece)
                 first, done = start, stop
             elif stop > done:
                 pieces[-1] = self._mark(first, stop)[2]
                 done = stop
         pieces.append(body[done:])
-        return b"".join(pieces)
+        return pieces
 
 
 @dataclass(slots=True)
 class _Shell:
-    """A card with slots, in both parts, and the texts in it that are marked."""
+    """A card in both parts, and what was told of why it is there."""
 
     made_of: _MadeOf
     title: str
-    text: _Slotted
-    html: _Slotted
+    text: _Piece
+    html: _Piece
     dense: bool  #: base64 would be smaller
-    markable: Sequence[tuple[bytes, _Markable]]  #: by slot
     told: dict[tuple[Reason, ...], _Told]
 
 
@@ -152,7 +178,7 @@ class Press:
     def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
         self.subject, self.text, self.html = subject, text, html
         self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
-        self._frames: dict[tuple[object, ...], tuple[_Slotted, _Slotted]] = {}
+        self._frames: dict[tuple[object, ...], tuple[_Piece, _Piece]] = {}
         self._named: dict[tuple[object, ...], dict[str, str]] = {}
 
     @property
@@ -219,43 +245,43 @@ class _Pieces:
     def cards(self, entries: Sequence[Entry], frame: Frame, limit: int) -> _Cards:
         """Fill the cards of one reader; in the frames, tokens stand for them."""
         served = bool(frame.more_url and frame.less_url)
-        own = {b"more": self._encoded(frame.more_url), b"less": self._encoded(frame.less_url)}
-        own[b""] = b""
+        own = {"more": self._encoded(frame.more_url), "less": self._encoded(frame.less_url)}
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
             told = [shell.told.get(of) or self._tell(shell, of) for of in grouped(entry.reasons)]
             told.sort(key=_POINTS, reverse=True)
-            for place, (slot, text) in enumerate(shell.markable):
-                own[slot] = text.marked([mark for each in told for mark in each.marks[place]])
             why = [each.later or self._later(each) for each in told[1:REASONS]]
             why[:0] = [each.first or self._first(each) for each in told[:1]]
-            name = f"card{number}".encode()
-            own[b"why"] = b"".join([text for text, _ in why])
-            made.texts[name] = _filled(shell.text, own)
-            own[b"why"] = b"".join([html for _, html in why])
-            made.htmls[name] = _filled(shell.html, own)
+            name = f"card{number}"
+            own["why"] = b"".join([text for text, _ in why])
+            marks = [mark for each in told for mark in each.texts]
+            made.texts[name] = shell.text.filled(own, marks)
+            own["why"] = b"".join([html for _, html in why])
+            marks = [mark for each in told for mark in each.htmls]
+            made.htmls[name] = shell.html.filled(own, marks)
             made.dense = made.dense or shell.dense
             if not number:
                 made.best = shell.title
         return made
 
-    def frames(self, view: Page, frame: Frame) -> tuple[_Slotted, _Slotted]:
+    def frames(self, view: Page, frame: Frame) -> tuple[_Piece, _Piece]:
         """Render what surrounds the cards, with slots for them and for what one reader has."""
         values = {"page": view, "frame": frame, "subject": "\0subject\0"}
         text, html = (
-            _with_slots(cut.frame.render(values).strip() + "\n") for cut in (self.text, self.html)
+            _Piece(cut.frame.render(values).strip() + "\n", {}, {})
+            for cut in (self.text, self.html)
         )
         return text, html
 
     def filled(
-        self, around: tuple[_Slotted, _Slotted], own: Mapping[str, str], cards: _Cards
+        self, around: tuple[_Piece, _Piece], own: Mapping[str, str], cards: _Cards
     ) -> tuple[bytes, bytes]:
         """Fill what surrounds the cards with them, and with what one reader has."""
         text, html = around
         for name, value in own.items():
-            cards.texts[name.encode()] = [self._encoded(value)]
-            cards.htmls[name.encode()] = [self._encoded_html(value)]
+            cards.texts[name] = [self._encoded(value)]
+            cards.htmls[name] = [self._encoded_html(value)]
         return _joined(text, cards.texts), _joined(html, cards.htmls)
 
     def _tell(self, shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
@@ -266,8 +292,8 @@ class _Pieces:
             for each in self._shells.values():
                 each.told.clear()
         words = matched_words(reasons)
-        told = _Told(reasons, total(reasons), [text.marks(words) for _, text in shell.markable])
-        shell.told[reasons] = told
+        texts, htmls = shell.text.marks(words), shell.html.marks(words)
+        told = shell.told[reasons] = _Told(reasons, total(reasons), texts, htmls)
         return told
 
     def _first(self, told: _Told) -> tuple[bytes, bytes]:
@@ -312,15 +338,13 @@ class _Pieces:
             tags[found[1]] = (found[2], found[3])
             return f"\0{found[1]}\0"
 
-        text, html = (
-            _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
-            for cut in (self.text, self.html)
-        )
+        rendered = [
+            _MARKED.sub(as_slot, cut.card.render(card=slots)) for cut in (self.text, self.html)
+        ]
         texts = {"title": known.title, "abstract": known.abstract}
-        markable = [(slot.encode(), _Markable(texts[slot], *tag)) for slot, tag in tags.items()]
-        fixed = b"".join([before for before, _ in text])
-        dense = mime.is_dense(fixed) or any(mime.is_dense(each.body) for _, each in markable)
-        return _Shell(made_of, known.title, text, html, dense, markable, {})
+        text, html = (_Piece(each, texts, tags) for each in rendered)
+        dense = mime.is_dense(text.body) or mime.is_dense(html.body)
+        return _Shell(made_of, known.title, text, html, dense, {})
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
@@ -328,28 +352,14 @@ def _markable(name: str) -> tuple[tuple[str, bool], ...]:
     return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
 
 
-def _with_slots(rendered: str) -> _Slotted:
-    """Encode what was rendered with names between zero bytes, to be filled."""
-    pieces = [*_SLOT.split(rendered), ""]
-    return [
-        (mime.encode(before), slot.encode())
-        for before, slot in zip(pieces[::2], pieces[1::2], strict=True)
-    ]
-
-
-def _filled(slotted: _Slotted, values: Mapping[bytes, bytes]) -> list[bytes]:
+def _joined(piece: _Piece, values: Mapping[str, Sequence[bytes]]) -> bytes:
     pieces: list[bytes] = []
-    for before, slot in slotted:
-        pieces += (before, values[slot])
-    return pieces
-
-
-def _joined(slotted: _Slotted, values: Mapping[bytes, Sequence[bytes]]) -> bytes:
-    pieces: list[bytes] = []
-    for before, slot in slotted:
-        pieces.append(before)
-        if slot:
-            pieces += values[slot]
+    done = 0
+    for at, name in piece.slots:
+        pieces.append(piece.body[done:at])
+        pieces += values[name]
+        done = at
+    pieces.append(piece.body[done:])
     return b"".join(pieces)
 
 
