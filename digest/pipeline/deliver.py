@@ -21,7 +21,7 @@ from digest.deliver.answers import brief, retry_at
 from digest.deliver.pace import Throttle
 from digest.deliver.smtp import wire
 from digest.errors import DeliveryError, StoreError
-from digest.model import Delivery, DeliveryState, Message
+from digest.model import Delivery, DeliveryState, Edition, Message
 from digest.pipeline.service import Service
 from digest.store import deliveries, editions, suppressions
 from digest.store.deliveries import Mark
@@ -259,22 +259,26 @@ def _prepare(
     """Render the messages of claimed deliveries; whatever goes wrong with one costs nobody else theirs."""
     with store.reading(service.engine) as connection:
         refused = suppressions.among(connection, [each.address for each in claimed])
+        try:
+            loaded = editions.load_editions(connection, [each.edition_id for each in claimed])
+        except (KeyError, TypeError, ValueError):  # one is broken; each by itself, then
+            loaded = {}
     for delivery in claimed:
         reason = refused.get(delivery.address.lower())
         if reason:
             yield Mark(delivery, DeliveryState.SUPPRESSED, f"suppressed: {reason}")
             continue
         try:
-            yield _render(service, delivery)
+            yield _render(service, delivery, loaded.get(delivery.edition_id))
         except StoreError:
             raise
         except Exception as error:
             yield _unrendered(delivery, error, now)
 
 
-def _render(service: Service, delivery: Delivery) -> Prepared | Mark:
+def _render(service: Service, delivery: Delivery, edition: Edition | None) -> Prepared | Mark:
     with store.reading(service.engine) as connection:
-        edition = editions.load_edition(connection, delivery.edition_id)
+        edition = edition or editions.load_edition(connection, delivery.edition_id)
         standing = editions.standing(connection, edition.subscriber)
     name = edition.subscriber
     if not standing or standing.unsubscribed_at or name not in service.subscribers:

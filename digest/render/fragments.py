@@ -9,10 +9,9 @@ What comes out is what the whole template would give, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
-from itertools import cycle
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -24,13 +23,11 @@ from digest.render import mime
 from digest.render.frame import Frame
 from digest.render.reasons import (
     REASONS,
-    Flat,
-    flat_by_interest,
+    grouped,
     matched_words,
     others,
     strongest,
     total,
-    unflattened,
     why,
 )
 from digest.render.text import merged, spans
@@ -38,7 +35,7 @@ from digest.render.view import Card, Page, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
 _SHELLS = 1_024  # papers of a few batches, with and without reasons
-_WORDS = 256  # sets of words for one text
+_TOLD = 65_536  # interests that say why a paper is there
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -75,71 +72,105 @@ _POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
 
 
+_Mark = tuple[int, int, bytes]  # where in a piece it starts and ends, and what stands there
+
+
 @dataclass(slots=True)
-class _Reason:
-    """The reasons of one interest: text and HTML, as the first of a card and after others, once wanted."""
+class _Told:
+    """Why one interest has a paper: its marks, and in text and HTML as the first of a card and after others."""
 
     reasons: tuple[Reason, ...]
     points: int
-    words: tuple[str, ...]  #: that they mark
-    first: tuple[bytes, bytes] | None = None
+    texts: Sequence[_Mark]  #: in the text of the card
+    htmls: Sequence[_Mark]
+    first: tuple[bytes, bytes] | None = None  #: once wanted
     later: tuple[bytes, bytes] | None = None
 
 
 @dataclass(slots=True)
 class _Cards:
-    """The cards of one mail, in both parts, by the slot of each in its frame."""
+    """The cards of one mail, in both parts, by the slot of each in the frame."""
 
-    texts: dict[bytes, bytes]
-    htmls: dict[bytes, bytes]
+    texts: dict[str, list[bytes]]
+    htmls: dict[str, list[bytes]]
     best: str = ""  #: the title of the first
     dense: bool = False
 
 
-class _Markable:
-    """A text in quoted-printable that is cut wherever a reader's words stand in it."""
+class _Marked(NamedTuple):
+    """A text of a card that is cut wherever a reader's words stand in it."""
 
-    def __init__(self, text: str, start: str, end: str) -> None:
-        self.text = text
-        self.body, self.places = mime.encode_with_places(map(str, map(escape, text)))
-        # A line may end anywhere, so lines only get shorter.
-        self.start, self.end = (mime.SOFT_BREAK + mime.encode(tag) for tag in (start, end))
-        self.found: dict[tuple[str, ...], list[tuple[int, int]]] = {}
+    text: str
+    places: Sequence[int]  #: where in the piece its characters begin, and where the last ends
+    start: bytes  #: what stands before a word that is marked
+    end: bytes
 
-    def marked(self, words: Iterable[tuple[str, ...]]) -> bytes:
-        """The text with the words of these reasons marked."""
-        found = [
-            span
-            for each in words
-            for span in (self.found[each] if each in self.found else self._find(each))
+
+class _Piece:
+    """A piece in quoted-printable, with slots, and with texts in it that are marked."""
+
+    def __init__(
+        self, rendered: str, texts: Mapping[str, str], tags: Mapping[str, tuple[str, str]]
+    ) -> None:
+        """Encode what was rendered with names between zero bytes."""
+        self.slots: list[tuple[int, str]] = []
+        self.marked: list[_Marked] = []
+        body = bytearray()
+        for number, found in enumerate(_SLOT.split(rendered)):
+            if number % 2 == 0:
+                # A line may end anywhere; so something stands between any two slots or texts.
+                body += mime.encode(found) or mime.SOFT_BREAK
+            elif found in tags:
+                encoded, places = mime.encode_with_places(map(str, map(escape, texts[found])))
+                start, end = (mime.SOFT_BREAK + mime.encode(tag) for tag in tags[found])
+                places = [len(body) + place for place in places]
+                self.marked.append(_Marked(texts[found], places, start, end))
+                body += encoded
+            else:
+                self.slots.append((len(body), found))
+        self.body = bytes(body)
+
+    def marks(self, words: Sequence[str]) -> list[_Mark]:
+        """Find these words in its texts."""
+        return [
+            self._mark(text.places[start], text.places[stop])
+            for text in self.marked
+            for start, stop in merged(span for word in words for span in spans(text.text, word))
         ]
-        if not found:
-            return self.body
-        pieces: list[bytes] = []
-        done, places = 0, self.places
-        for start, stop in merged(found):
-            first, last = places[start], places[stop]
-            pieces += (self.body[done:first], self.start, self.body[first:last], self.end)
-            done = last
-        return b"".join([*pieces, self.body[done:]])
 
-    def _find(self, words: tuple[str, ...]) -> list[tuple[int, int]]:
-        if len(self.found) >= _WORDS:
-            self.found.clear()
-        self.found[words] = [span for word in words for span in spans(self.text, word)]
-        return self.found[words]
+    def _mark(self, start: int, stop: int) -> _Mark:
+        of = next(text for text in self.marked if start < text.places[-1])
+        return start, stop, b"".join([of.start, self.body[start:stop], of.end])
+
+    def filled(self, values: Mapping[str, bytes], marks: list[_Mark]) -> list[bytes]:
+        """Put values into the slots, and marks into the texts; those that touch become one."""
+        for at, name in self.slots:
+            marks.append((at, at, values[name]))
+        marks.sort()
+        body = self.body
+        pieces: list[bytes] = []
+        first = done = 0
+        for start, stop, piece in marks:
+            if start > done:
+                pieces += (body[done:start], piece)
+                first, done = start, stop
+            elif stop > done:
+                pieces[-1] = self._mark(first, stop)[2]
+                done = stop
+        pieces.append(body[done:])
+        return pieces
 
 
 @dataclass(slots=True)
 class _Shell:
-    """A card with slots, in both parts, and the texts in it that are marked."""
+    """A card in both parts, and what was told of why it is there."""
 
     made_of: _MadeOf
     title: str
-    text: bytes
-    html: bytes
+    text: _Piece
+    html: _Piece
     dense: bool  #: base64 would be smaller
-    markable: Mapping[bytes, _Markable]  #: by slot
+    told: dict[tuple[Reason, ...], _Told]
 
 
 class Press:
@@ -148,7 +179,7 @@ class Press:
     def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
         self.subject, self.text, self.html = subject, text, html
         self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
-        self._frames: dict[tuple[object, ...], tuple[bytes, bytes]] = {}
+        self._frames: dict[tuple[object, ...], tuple[_Piece, _Piece]] = {}
         self._named: dict[tuple[object, ...], dict[str, str]] = {}
 
     @property
@@ -208,70 +239,81 @@ class _Pieces:
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
         self._shells: dict[tuple[object, ...], _Shell] = {}
-        self._reason = lru_cache(maxsize=32_768)(self._make_reason)
+        self._told = 0  # kept in the shells since all were forgotten
         self._encoded = lru_cache(maxsize=4_096)(mime.encode)
         self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
     def cards(self, entries: Sequence[Entry], frame: Frame, limit: int) -> _Cards:
         """Fill the cards of one reader; in the frames, tokens stand for them."""
         served = bool(frame.more_url and frame.less_url)
-        own = {b"more": self._encoded(frame.more_url), b"less": self._encoded(frame.less_url)}
+        own = {"more": self._encoded(frame.more_url), "less": self._encoded(frame.less_url)}
         made = _Cards({}, {})
         for number, entry in enumerate(entries):
             shell = self._shell(entry, frame.language, limit, served)
-            reasons = [self._reason(flat) for flat in flat_by_interest(entry.reasons)]
-            reasons.sort(key=_POINTS, reverse=True)
-            for slot, text in shell.markable.items():
-                own[slot] = text.marked([each.words for each in reasons if each.words])
-            if len(reasons) > REASONS + 1:
-                left = others([each.points for each in reasons[REASONS:]])
-                reasons[REASONS:] = [self._reason(left)]
-            why = [self._why(each, not place) for place, each in enumerate(reasons)]
-            name = f"card{number}".encode()
-            own[b"why"] = b"".join([text for text, _ in why])
-            made.texts[name] = shell.text % own
-            own[b"why"] = b"".join([html for _, html in why])
-            made.htmls[name] = shell.html % own
+            told = [shell.told.get(of) or self._tell(shell, of) for of in grouped(entry.reasons)]
+            told.sort(key=_POINTS, reverse=True)
+            named = told
+            if len(told) > REASONS + 1:
+                left = others([each.points for each in told[REASONS:]])
+                named = [*told[:REASONS], shell.told.get(left) or self._tell(shell, left)]
+            why = [each.later or self._later(each) for each in named[1:]]
+            why[:0] = [each.first or self._first(each) for each in named[:1]]
+            name = f"card{number}"
+            own["why"] = b"".join([text for text, _ in why])
+            marks = [mark for each in told for mark in each.texts]
+            made.texts[name] = shell.text.filled(own, marks)
+            own["why"] = b"".join([html for _, html in why])
+            marks = [mark for each in told for mark in each.htmls]
+            made.htmls[name] = shell.html.filled(own, marks)
             made.dense = made.dense or shell.dense
             if not number:
                 made.best = shell.title
         return made
 
-    def frames(self, view: Page, frame: Frame) -> tuple[bytes, bytes]:
+    def frames(self, view: Page, frame: Frame) -> tuple[_Piece, _Piece]:
         """Render what surrounds the cards, with slots for them and for what one reader has."""
         values = {"page": view, "frame": frame, "subject": "\0subject\0"}
         text, html = (
-            _with_slots(cut.frame.render(values).strip() + "\n") for cut in (self.text, self.html)
+            _Piece(cut.frame.render(values).strip() + "\n", {}, {})
+            for cut in (self.text, self.html)
         )
         return text, html
 
     def filled(
-        self, around: tuple[bytes, bytes], own: Mapping[str, str], cards: _Cards
+        self, around: tuple[_Piece, _Piece], own: Mapping[str, str], cards: _Cards
     ) -> tuple[bytes, bytes]:
         """Fill what surrounds the cards with them, and with what one reader has."""
         text, html = around
-        texts = {name.encode(): self._encoded(value) for name, value in own.items()}
-        htmls = {name.encode(): self._encoded_html(value) for name, value in own.items()}
-        return text % (texts | cards.texts), html % (htmls | cards.htmls)
+        for name, value in own.items():
+            cards.texts[name] = [self._encoded(value)]
+            cards.htmls[name] = [self._encoded_html(value)]
+        return _joined(text, cards.texts), _joined(html, cards.htmls)
 
-    def _make_reason(self, flat: Flat) -> _Reason:
-        reasons = unflattened(flat)
-        return _Reason(reasons, total(reasons), matched_words(reasons))
+    def _tell(self, shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
+        """Find what these reasons of one interest mark in a card, and keep it."""
+        self._told += 1
+        if self._told >= _TOLD:
+            self._told = 0
+            for each in self._shells.values():
+                each.told.clear()
+        words = matched_words(reasons)
+        texts, htmls = shell.text.marks(words), shell.html.marks(words)
+        told = shell.told[reasons] = _Told(reasons, total(reasons), texts, htmls)
+        return told
 
-    def _why(self, reason: _Reason, first: bool) -> tuple[bytes, bytes]:
+    def _first(self, told: _Told) -> tuple[bytes, bytes]:
+        told.first = self._why(told, first=True)
+        return told.first
+
+    def _later(self, told: _Told) -> tuple[bytes, bytes]:
+        told.later = self._why(told, first=False)
+        return told.later
+
+    def _why(self, told: _Told, *, first: bool) -> tuple[bytes, bytes]:
         """Render the reasons of one interest, in both parts."""
-        made = reason.first if first else reason.later
-        if made is None:
-            shown = why(reason.reasons, first=first)
-            made = (
-                mime.encode(self.text.why.render(why=shown)),
-                mime.encode(self.html.why.render(why=shown)),
-            )
-            if first:
-                reason.first = made
-            else:
-                reason.later = made
-        return made
+        shown = why(told.reasons, first=first)
+        text, html = (mime.encode(cut.why.render(why=shown)) for cut in (self.text, self.html))
+        return text, html
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
         paper, reasoned = entry.paper, bool(entry.reasons)
@@ -301,14 +343,13 @@ class _Pieces:
             tags[found[1]] = (found[2], found[3])
             return f"\0{found[1]}\0"
 
-        text, html = (
-            _with_slots(_MARKED.sub(as_slot, cut.card.render(card=slots)))
-            for cut in (self.text, self.html)
-        )
+        rendered = [
+            _MARKED.sub(as_slot, cut.card.render(card=slots)) for cut in (self.text, self.html)
+        ]
         texts = {"title": known.title, "abstract": known.abstract}
-        markable = {slot.encode(): _Markable(texts[slot], *tag) for slot, tag in tags.items()}
-        dense = mime.is_dense(text) or any(mime.is_dense(each.body) for each in markable.values())
-        return _Shell(made_of, known.title, text, html, dense, markable)
+        text, html = (_Piece(each, texts, tags) for each in rendered)
+        dense = mime.is_dense(text.body) or mime.is_dense(html.body)
+        return _Shell(made_of, known.title, text, html, dense, {})
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
@@ -316,13 +357,15 @@ def _markable(name: str) -> tuple[tuple[str, bool], ...]:
     return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
 
 
-def _with_slots(rendered: str) -> bytes:
-    """Encode what was rendered with names between zero bytes, to be filled by ``%``."""
-    pieces = zip(_SLOT.split(rendered), cycle((False, True)), strict=False)
-    return b"".join(
-        b"%%(%b)b" % piece.encode() if is_slot else mime.encode(piece).replace(b"%", b"%%")
-        for piece, is_slot in pieces
-    )
+def _joined(piece: _Piece, values: Mapping[str, Sequence[bytes]]) -> bytes:
+    pieces: list[bytes] = []
+    done = 0
+    for at, name in piece.slots:
+        pieces.append(piece.body[done:at])
+        pieces += values[name]
+        done = at
+    pieces.append(piece.body[done:])
+    return b"".join(pieces)
 
 
 def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:

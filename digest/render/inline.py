@@ -46,6 +46,7 @@ def inline(read: Read, env: Environment, name: str, css_name: str) -> str:
     html = _HOLDER.sub(lambda m: f"<!--{m[0]}-->" if m[0] in places.text else m[0], html)
     html = _SHEET.sub(lambda _: f"<style>{css}</style>", html)
     out = re.sub(r"\s*\n\s*", "\n", _inlined(html))
+    out = re.sub(r"(?<=>)  +(?=<)", " ", out)  # a tag was before it: an indentation after all
     out = re.sub(r' style="[^"]*"', lambda m: m[0].replace("; ", ";").replace(", ", ","), out)
     survived = [*_HOLDER.findall(out), *[""] * len(tags)]
     for held, (holder, tag) in zip(survived, tags.items(), strict=False):

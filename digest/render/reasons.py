@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
-from typing import Any
 
 from digest.model import Reason
 from digest.render.text import clean, points
 
 REASONS = (
-    6  # interests that a card names, the strongest; the next too where it would be left out alone
+    6  # interests that a card names: the strongest; the next too where only it would be left out
 )
 
 
@@ -26,45 +26,30 @@ class Why:
     sign: str = "+"  #: between it and the one before: + or −
 
 
-Flat = tuple[str | int | None, ...]  # reasons one after another: quick to make and to compare
-
-
-def flat_by_interest(reasons: Iterable[Reason]) -> Iterable[Flat]:
+def grouped(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
     """The reasons of each interest; a term without an interest stands alone."""
-    groups: dict[str, Flat] = {}
-    for r in reasons:
-        name = r.interest or f"\0{r.term}"
-        if name in groups:
-            groups[name] += (r.interest, r.term, r.field, r.points)
-        else:
-            groups[name] = (r.interest, r.term, r.field, r.points)
-    return groups.values()
-
-
-def unflattened(flat: Flat) -> tuple[Reason, ...]:
-    """The reasons that were laid flat."""
-    values: Any = flat
-    return tuple(
-        Reason(interest=values[n], term=values[n + 1], field=values[n + 2], points=values[n + 3])
-        for n in range(0, len(values), 4)
-    )
+    groups: defaultdict[str, list[Reason]] = defaultdict(list)
+    for reason in reasons:
+        groups[reason.interest or f"\0{reason.term}"].append(reason)
+    return list(map(tuple, groups.values()))
 
 
 def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
     """The reasons interest by interest, the one with the most points first."""
-    return sorted(map(unflattened, flat_by_interest(reasons)), key=total, reverse=True)
+    return sorted(grouped(reasons), key=total, reverse=True)
 
 
 def named(groups: list[tuple[Reason, ...]]) -> list[tuple[Reason, ...]]:
     """The reasons that a card names, of those interest by interest; the rest as one, so that none is lost."""
     if len(groups) <= REASONS + 1:  # the last takes no more room than "1 more"
         return groups
-    return [*groups[:REASONS], unflattened(others([total(each) for each in groups[REASONS:]]))]
+    return [*groups[:REASONS], others([total(each) for each in groups[REASONS:]])]
 
 
-def others(points: Collection[int]) -> Flat:
+def others(points: Collection[int]) -> tuple[Reason, ...]:
     """What interests that are not named gave, as the reason of one."""
-    return (f"{len(points)} more together", "", None, sum(points))
+    name = f"{len(points)} more together"
+    return (Reason(interest=name, term="", field=None, points=sum(points)),)
 
 
 def total(reasons: Iterable[Reason]) -> int:

@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from sqlalchemy import Column, Connection, Row, Table, bindparam, func, select, text, update
 
-from digest.model import DeliveryState, Edition, Entry, Ranked, Reason, Section, Signals
+from digest.model import DeliveryState, Edition, Entry, Paper, Ranked, Reason, Section, Signals
 from digest.store import papers, schema, upsert
 
 _HIGHEST = 2**31 - 1  # what the column of ids can hold
@@ -387,7 +387,13 @@ def clear_reasons(connection: Connection, before: datetime, limit: int = 1000) -
 def load_edition(connection: Connection, edition_id: int) -> Edition:
     """Load an edition as it was frozen: papers and signals as they were known then."""
     row = connection.execute(_editions().where(schema.edition.c.id == edition_id)).one()
-    return _edition(connection, row)
+    return _loaded(connection, [row])[0]
+
+
+def load_editions(connection: Connection, edition_ids: Sequence[int]) -> dict[int, Edition]:
+    """Load editions as they were frozen, each paper once for all of them."""
+    rows = connection.execute(_editions().where(schema.edition.c.id.in_(edition_ids))).all()
+    return {each.id: each for each in _loaded(connection, rows)}
 
 
 def recent_editions(
@@ -399,7 +405,7 @@ def recent_editions(
     if since:
         chosen = chosen.where(edition.composed_at >= since)
     rows = connection.execute(chosen.order_by(edition.local_date.desc())).all()
-    return [_edition(connection, row) for row in rows]
+    return _loaded(connection, rows)
 
 
 class Packed(NamedTuple):
@@ -452,16 +458,31 @@ def _editions() -> Any:
     )
 
 
-def _edition(connection: Connection, row: Row[Any]) -> Edition:
-    chosen = unpack(row.entries)
-    ids = [paper_id for paper_id, *_ in chosen]
-    known = papers.by_id(connection, ids, row.dump_id)
-    signals = papers.signals(connection, ids, row.dump_id)
+def _loaded(connection: Connection, rows: Sequence[Row[Any]]) -> list[Edition]:
+    shown = [unpack(row.entries) for row in rows]
+    ids: defaultdict[int, set[int]] = defaultdict(set)
+    for row, chosen in zip(rows, shown, strict=True):
+        ids[row.dump_id].update(paper_id for paper_id, *_ in chosen)
+    known = {dump: papers.by_id(connection, some, dump) for dump, some in ids.items()}
+    signals = {dump: papers.signals(connection, some, dump) for dump, some in ids.items()}
+    first = papers.first_signals(connection, set().union(*ids.values()))
+    return [
+        _edition(connection, row, chosen, known[row.dump_id], signals[row.dump_id], first)
+        for row, chosen in zip(rows, shown, strict=True)
+    ]
+
+
+def _edition(
+    connection: Connection,
+    row: Row[Any],
+    chosen: Sequence[tuple[int, int, Section]],
+    known: Mapping[int, Paper],
+    signals: Mapping[int, Signals],
+    first: Mapping[int, Signals],
+) -> Edition:
     reasons = row.reasons or [[]] * len(chosen)
     climbing = {paper_id for paper_id, _, section in chosen if section == Section.CLIMBING}
-    before = stood_before(
-        connection, row.subscriber_id, row.composed_at, climbing, {*ids} - climbing
-    )
+    earlier = stood_before(connection, row.subscriber_id, row.composed_at, climbing, ())
     return Edition(
         id=row.id,
         subscriber=row.name,
@@ -477,7 +498,10 @@ def _edition(connection: Connection, row: Row[Any]) -> Edition:
                 signals=signals.get(paper_id, Signals()),
                 points=points,
                 section=section,
-                before=risen(before.get(paper_id), signals.get(paper_id)),
+                before=risen(
+                    (earlier if section == Section.CLIMBING else first).get(paper_id),
+                    signals.get(paper_id),
+                ),
                 reasons=tuple(
                     Reason(interest=interest, term=term, field=field, points=part)
                     for interest, term, field, part in why
