@@ -52,6 +52,7 @@ bench: $(VENV)/.dev ## measure; each bench prints a table and one JSON line
 	$(BIN)/python -m bench.tick
 	$(BIN)/python -m bench.dkim
 	$(BIN)/python -m bench.ledger
+	$(BIN)/python -m bench.feeds
 	$(MAKE) bench-render bench-delivery
 
 bench-render: $(VENV)/.dev ## measure a mail against inlining each one by itself

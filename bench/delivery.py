@@ -138,6 +138,7 @@ def service(url: str, port: int, folder: Path) -> pipeline.Service:
         wait_for_sources=timedelta(minutes=30),
         lookback=timedelta(days=30),
         first_lookback=timedelta(days=7),
+        trend=0.2,
         when_uncertain=DeliveryState.QUEUED,
         open_sender=lambda: smtp(server, "papers@example.org", deliver.Pace(at_once=CONNECTIONS)),
         open_client=lambda: closing(Client()),

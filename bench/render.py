@@ -78,12 +78,12 @@ def editions() -> list[Edition]:
     known = [replace(paper, uid=f"{n:016x}") for n, paper in enumerate(papers.values())]
     corpus = rank.fit(known)
     random = Random(1)
-    memo = {}
+    board = rank.Board(corpus)
     pool = interests(known)
     made = []
     for number in range(READERS):
         wanted = random.sample(pool, EACH)
-        chosen = rank.rank(corpus, wanted, known, memo)[:PAPERS]
+        chosen = rank.rank(corpus, wanted, known, board)[:PAPERS]
         entries = [
             Entry(
                 paper=each.paper,

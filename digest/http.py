@@ -31,6 +31,7 @@ MAX_SECONDS = 120.0
 _CONNECT_SECONDS = 15.0
 _READ_SECONDS = 30.0
 _REDIRECTS = 5
+_MAX_ANSWER = 1024 * 1024  # to a form; nobody reads it
 # IPv6 addresses that stand for IPv4 ones, private ones among them: NAT64, 6to4, and older forms.
 _TRANSLATED = tuple(
     map(ipaddress.ip_network, ("64:ff9b::/96", "2002::/16", "::/96", "::ffff:0:0:0/96"))
@@ -80,14 +81,30 @@ class Client:
         """
         headers = {"If-None-Match": etag, "If-Modified-Since": last_modified}
         given = {name: value for name, value in headers.items() if value}
+        return self._ask("GET", url, max_bytes, max_seconds, headers=given)
+
+    def post(self, url: str, form: Mapping[str, str], *, max_seconds: float = MAX_SECONDS) -> None:
+        """Send a form, and take any status of success for an answer. Raises FetchError as `get` does."""
+        self._ask("POST", url, _MAX_ANSWER, max_seconds, form=form)
+
+    def _ask(
+        self,
+        method: str,
+        url: str,
+        max_bytes: int,
+        max_seconds: float,
+        *,
+        headers: Mapping[str, str] | None = None,
+        form: Mapping[str, str] | None = None,
+    ) -> Answer:
         deadline = time.monotonic() + max_seconds
         try:
-            request = self._client.build_request("GET", url, headers=given)
+            request = self._client.build_request(method, url, headers=headers, data=form)
             for _ in range(_REDIRECTS + 1):
                 response = self._client.send(request, stream=True)
                 try:
                     if response.next_request is None:
-                        return self._answer(response, url, given, max_bytes, deadline)
+                        return self._answer(response, url, headers or {}, max_bytes, deadline)
                     request = response.next_request
                 finally:
                     response.close()  # the body of a redirect is nobody's business
@@ -111,7 +128,8 @@ class Client:
                 etag=asked.get("If-None-Match"),
                 last_modified=asked.get("If-Modified-Since"),
             )
-        if response.status_code != httpx.codes.OK:
+        posted = response.request.method == "POST" and response.is_success
+        if not posted and response.status_code != httpx.codes.OK:
             raise FetchError(
                 f"{url}: the server answered {response.status_code} {response.reason_phrase}",
                 retry_after=_retry_after(response.headers.get("Retry-After")),

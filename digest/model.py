@@ -271,15 +271,20 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedEntry:
-    """One entry of a feed (RSS calls it an item)."""
+    """One entry of a feed (RSS calls it an item): a paper, or a whole edition."""
 
     uid: str  #: permanent, opaque, unique in the feed
-    title: str
-    link: str
+    title: str  #: plain text
     html: str
-    listed_at: datetime  #: when the feed first had it
+    listed_at: datetime  #: when the feed first had it; no two entries share it
+    updated_at: datetime | None = None  #: when it last changed; None: never
+    link: str = ""
+    summary: str = ""  #: plain text, where the HTML is too much for a list
     authors: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
+    section: Section = Section.MATCH
+    points: int | None = None
+    reasons: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -287,10 +292,17 @@ class Feed:
     """A feed, ready to be written in any format."""
 
     uid: str  #: permanent; part of its entries' ids, since some readers know an id across feeds
-    path: str  #: of the file, below the output folder
+    path: str  #: of its files, below the output folder and without their endings
     title: str
     description: str
-    site_url: str
-    self_url: str  #: the address it is served at; empty where nothing is served
+    author: str
+    site_url: str  #: where people read about it
+    base_url: str  #: the address the output folder is served at; empty where nothing is served
     language: str
     entries: tuple[FeedEntry, ...]  #: newest first
+    ttl: int = 60  #: minutes that a reader may wait before it asks again
+    hub: str = ""  #: a WebSub hub that hears of changes; empty for a private feed
+
+    def address(self, ending: str) -> str:
+        """Where the file with this ending is served; empty where nothing is."""
+        return f"{self.base_url}/{self.path}.{ending}" if self.base_url else ""

@@ -41,6 +41,7 @@ def installation(engine: store.Engine, folder: Path) -> pipeline.Service:
         wait_for_sources=timedelta(minutes=30),
         lookback=timedelta(days=30),
         first_lookback=timedelta(days=7),
+        trend=0.2,
         when_uncertain=DeliveryState.QUEUED,
         open_sender=lambda: outbox(folder / "outbox"),
         open_client=lambda: nullcontext(Mock()),  # nothing here is fetched

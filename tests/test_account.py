@@ -10,7 +10,16 @@ import pytest
 from sqlalchemy import func, select, update
 
 from digest import pipeline, store
-from digest.model import DeliveryState, Dump, Interest, Paper, Ranked, Sighting, Subscriber
+from digest.model import (
+    DeliveryState,
+    Dump,
+    Interest,
+    Paper,
+    Ranked,
+    Sighting,
+    Signals,
+    Subscriber,
+)
 from digest.pipeline.record import asked_at
 from digest.store import accounts, editions, papers, schema
 from tests.test_time import schedule, service, utc
@@ -123,6 +132,127 @@ def test_a_paper_may_lack_a_place_or_its_interests_share(
         outcome: [*outcomes.values()].count(outcome) for outcome in set(outcomes.values())
     }
     assert "sent" == outcomes["Ferns"]
+
+
+def known(engine: store.Engine, name: str, *found: Paper, upvotes: int | None = None) -> None:
+    """Ingest papers as they are, at seven."""
+    sightings = tuple(
+        Sighting(place="line 1", paper=each, signals=Signals(upvotes=upvotes)) for each in found
+    )
+    dump = Dump(source="test", name=name, content_hash=name, sightings=sightings)
+    pipeline.ingest(engine, dump, utc("2026-11-16T07:00"), label=name)
+
+
+def titled(title: str, abstract: str = "", *authors: str) -> Paper:
+    return Paper(title=title, abstract=abstract or f"{title}. {ABOUT}", authors=authors)
+
+
+def outcomes(running: pipeline.Service, *titles: str, on: str = "2026-11-16") -> list[str]:
+    return [explain(running, title, on=on).outcome for title in titles]
+
+
+def test_a_near_duplicate_is_told_which_paper_stands_for_it(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    running = service(engine, tmp_path, [ME])
+    pace = "Moths move slowly over wet leaves while garden birds watch them from old walls. " * 3
+    known(engine, "a", titled("On the Pace of Moths", pace), titled("Moths Sleep"))
+    known(engine, "b", titled("The Pace of Moths", pace.replace("old walls", "stone fences")))
+    pipeline.run_pass(running, utc("2026-11-16T08:00"))
+    found = {title: explain(running, title, on="2026-11-16") for title in ("On the P", "The Pace")}
+    [sent, twin] = sorted(found.values(), key=lambda each: each.outcome)
+    later = explain(running, twin.paper.title)
+
+    assert ("sent", "twin") == (sent.outcome, twin.outcome)
+    assert f'nearly the same as "{sent.paper.title}", which has more points' in twin.verdict
+    assert "twin" == later.outcome
+    assert f'the same as "{sent.paper.title}", which an earlier edition had' in later.verdict
+
+
+def test_a_paper_may_be_one_of_many_by_its_author(engine: store.Engine, tmp_path: Path) -> None:
+    running = service(engine, tmp_path, [replace(ME, max_papers=20)])
+    names = [f"Moths of {place}" for place in ("Abo", "Bern", "Cork", "Dover", "Essen")]
+    known(engine, "a", *(titled(name, "", f"{name} et al.", "Jane Doe") for name in names))
+    pipeline.run_pass(running, utc("2026-11-16T08:00"))
+    told = [explain(running, name, on="2026-11-16") for name in names]
+    left = [each for each in told if each.outcome == "author"]
+
+    assert (5, 2) == (len(told), len(left))
+    assert "but 3 better ones are by Jane Doe too" in left[0].verdict
+
+
+def test_what_an_interest_limits_is_accounted_for(engine: store.Engine, tmp_path: Path) -> None:
+    moths = Interest(name="Moths", keywords=("moths",), max_papers=1)
+    ferns = Interest(name="Ferns", keywords=("ferns",), min_points=90_000)
+    stones = Interest(name="Stones", keywords=("stones",), sources=("elsewhere",))
+    limited = replace(ME, interests=(moths, ferns, stones))
+    running = service(engine, tmp_path, [limited])
+    ingest(engine, utc("2026-11-16T07:00"), "Moths", "Moths Again", "Ferns", "Stones", "Dust")
+    pipeline.run_pass(running, utc("2026-11-16T08:00"))
+    fern, stone = (explain(running, name, on="2026-11-16") for name in ("Ferns", "Stones"))
+
+    assert ["interest", "sent"] == sorted(outcomes(running, "Moths", "Moths Again"))
+    assert "below" == fern.outcome
+    assert f"{fern.short / 1000:.3f} points below the min_points of Ferns (90)" in fern.verdict
+    assert "unmatched" == stone.outcome
+    assert "Stones takes only what elsewhere listed" in stone.verdict
+
+
+def test_a_paper_far_below_the_best_of_its_interest_is_below_the_cut(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    running = service(engine, tmp_path, [replace(ME, min_points=0)])
+    best = titled("Moths, Moths, Moths", "Moths here, moths there, moths everywhere. " * 20)
+    words = [f"word{n}" for n in range(60)]
+    known(engine, "a", best, titled("A Long Story", f"{' '.join(words)} moths {' '.join(words)}."))
+    known(engine, "b", *(titled(f"Stone {n}") for n in range(30)))
+    pipeline.run_pass(running, utc("2026-11-16T08:00"))
+    account = explain(running, "A Long Story", on="2026-11-16")
+
+    assert "below" == account.outcome
+    assert account.short > 0
+    assert "points below the cut: a fifth of what Moths gives to the best paper" in account.verdict
+    assert () == account.remarks
+
+
+def test_the_account_of_a_past_day_counts_what_trended_then(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    running = service(engine, tmp_path, [replace(ME, max_papers=2)])
+    known(engine, "a", titled("Moths in Spring"), upvotes=1)
+    known(engine, "b", titled("Moths in Autumn"), upvotes=50)
+    known(engine, "c", titled("Moths in Winter"), upvotes=20)
+    pipeline.run_pass(running, utc("2026-11-16T08:00"))
+    dump = Dump(
+        source="test",
+        name="d",
+        content_hash="d",
+        sightings=(
+            Sighting(place="1", paper=titled("Moths in Spring"), signals=Signals(upvotes=900)),
+        ),
+    )
+    pipeline.ingest(engine, dump, utc("2026-11-17T07:00"), label="d")
+    account = explain(running, "Moths in Spring", on="2026-11-16")
+
+    assert ("cap", 3, ()) == (account.outcome, account.number, account.remarks)
+    assert 300 == sum(
+        r.points for r in explain(running, "Moths in Autumn").reasons if not r.interest
+    )
+    assert 300 == sum(
+        r.points for r in explain(running, "Moths in Spring").reasons if not r.interest
+    )
+
+
+def test_a_paper_that_may_surprise_is_told_so(engine: store.Engine, tmp_path: Path) -> None:
+    running = service(engine, tmp_path, [replace(ME, stretch=1, min_points=2000)])
+    lamps = "Street lamps draw insects, and insects circle street lamps at night. " * 3
+    for n in range(6):
+        known(engine, f"m{n}", titled(f"Moths and Lamps {n}", f"Moths. Moth {n}. {lamps}{n}"))
+    known(engine, "s", titled("Insects", lamps), *(titled(f"Stone {n}") for n in range(40)))
+    account = explain(running, "Insects", now="2026-11-16T08:00")
+
+    assert "next" == account.outcome
+    assert ", under stretch" in account.verdict
 
 
 def test_a_paper_of_before_the_window_is_accounted_for_in_the_edition_that_considered_it(

@@ -12,6 +12,8 @@ from collections.abc import Callable
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import NamedTuple
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import feedparser
 import pytest
@@ -83,13 +85,44 @@ def test_one_pass_makes_a_mail_and_feeds_of_the_seeds(digest: Digest, tmp_path: 
     assert "5 new dumps with 289 new papers; 2 editions; 1 mail sent; 3 feeds changed" in result.out
     assert "me@example.org" == mail["To"]
     assert 12 == len(feed.entries)
-    assert 200 == len(stream.entries)
+    assert 289 == len(stream.entries)  # nothing leaves a feed in its first two days
     assert not feed.bozo
     assert html is not None
     shown = [
         str(title.xpath("string()")).strip() for title in fromstring(html.get_content()).iter("h2")
     ]
     assert shown == [entry.title for entry in feed.entries]
+
+
+def test_every_feed_is_listed_with_its_addresses(digest: Digest, tmp_path: Path) -> None:
+    digest("run", "--now", NOW)
+    listed = json.loads(digest("feeds", "--json").out)
+    told = digest("feeds").out
+
+    assert [
+        ("every paper we saw", True, "papers"),
+        ("me", False, "papers"),
+        ("me", False, "editions"),
+        ("agents", True, "papers"),
+        ("agents", True, "editions"),
+    ] == [(each["feed"], each["public"], each["entries"]) for each in listed]
+    for each in listed:
+        assert ["RSS", "Atom", "JSON Feed"] == list(each["addresses"])
+        for address in each["addresses"].values():
+            assert Path(url2pathname(urlsplit(address).path)).is_file()
+            assert address in told
+    assert "me (private, one entry per edition)" in told
+
+
+def test_a_private_feed_gets_another_address(digest: Digest, tmp_path: Path) -> None:
+    digest("run", "--now", NOW)
+    before = {path.name for path in (tmp_path / "var/public/feeds").iterdir()}
+    result = digest("feeds", "revoke", "me")
+    after = {path.name for path in (tmp_path / "var/public/feeds").iterdir()}
+
+    assert 0 == result.code
+    assert 6 == len(before - after) == len(after - before) == len(result.out.splitlines())
+    assert "no subscriber is called" in digest("feeds", "revoke", "nobody").err
 
 
 def test_a_second_pass_changes_nothing(digest: Digest, tmp_path: Path) -> None:

@@ -33,6 +33,17 @@ class Handler(BaseHTTPRequestHandler):
         self.seen.append(dict(self.headers))
         getattr(self, "path_" + self.path.strip("/").replace("-", "_"))()
 
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.seen.append({**self.headers, "body": body.decode()})
+        getattr(self, "path_" + self.path.strip("/").replace("-", "_"))()
+
+    def path_accepted(self) -> None:
+        self.answer(202, b"later")
+
+    def path_moved(self) -> None:
+        self.answer(307, Location="/accepted")
+
     def answer(
         self, code: int, body: bytes = b"", length: int | None = None, **headers: str
     ) -> None:
@@ -180,6 +191,23 @@ def test_whatever_a_server_does_is_one_line(
         client.get(f"{url}/{path}", max_bytes=1024 * 1024)
 
     assert str(caught.value).startswith(f"{url}/{path}: ")
+
+
+@pytest.mark.parametrize("path", ["accepted", "moved"])
+def test_a_form_is_sent_and_any_success_will_do(url: str, client: Client, path: str) -> None:
+    client.post(f"{url}/{path}", {"hub.mode": "publish", "hub.url": "https://a.example/?b&c"})
+
+    assert "hub.mode=publish&hub.url=https%3A%2F%2Fa.example%2F%3Fb%26c" == Handler.seen[-1]["body"]
+
+
+@pytest.mark.parametrize(
+    ("path", "told"), [("broken", "answered 500"), ("endless", "more than 1 MiB")]
+)
+def test_a_form_that_is_not_taken_is_one_line(
+    url: str, client: Client, path: str, told: str
+) -> None:
+    with pytest.raises(FetchError, match=told):
+        client.post(f"{url}/{path}", {"a": "b"})
 
 
 def test_the_body_of_a_redirect_is_not_read(url: str, client: Client) -> None:

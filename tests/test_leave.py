@@ -14,6 +14,7 @@ import time
 from base64 import b64encode
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import timedelta
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -26,7 +27,7 @@ from digest import pipeline, store, tokens
 from digest.errors import ConfigError, TemplateError
 from digest.model import DeliveryState
 from digest.render import pages
-from digest.store import editions, suppressions
+from digest.store import accounts, deliveries, editions, suppressions
 from digest.web import Site, serving
 from tests.conftest import NOW, ROOT
 from tests.one_reader import KEYS, compose, installation
@@ -303,3 +304,56 @@ def test_a_style_of_the_operator_s_own_is_in_the_page_and_allowed(tmp_path: Path
     assert f"sha256-{hashed}" == own.style_hash
     assert "Daily &amp; papers" in page
     assert not re.findall("https?://|<script", page)
+
+
+def test_leaving_calls_back_what_a_worker_has_claimed(service: pipeline.Service) -> None:
+    compose(service)
+    with store.writing(service.engine) as connection:
+        claimed = deliveries.claim(connection, NOW, timedelta(minutes=15), 10)
+        standing = editions.standing(connection, "me")
+    assert standing
+    token = service.token("unsubscribe", standing)
+    assert pipeline.unsubscribe(service, standing.id, token, NOW)
+    with store.writing(service.engine) as connection:
+        assert set() == deliveries.start(connection, claimed, NOW, timedelta(minutes=15))
+        assert {"suppressed": 1} == deliveries.delivery_counts(connection)
+
+
+def test_leaving_removes_the_private_feeds_and_works_with_a_link_from_before_they_moved(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    compose(service)
+    old = link(service)
+    pipeline.revoke(service, "me", NOW)
+    private = [f"{each.path}.xml" for each in pipeline.feed_list(service) if not each.public]
+    assert private
+    assert all((service.output / path).is_file() for path in private)
+
+    assert 200 == browser.post(old).status_code
+    assert left(service)
+    assert not any((service.output / path).exists() for path in private)
+
+
+def test_a_mark_is_made_by_pressing_and_not_by_looking(
+    service: pipeline.Service, browser: httpx.Client
+) -> None:
+    compose(service)
+    with store.reading(service.engine) as connection:
+        standing = editions.standing(connection, "me")
+        [edition] = editions.recent_editions(connection, 1)
+    assert standing
+    frame = service.frame_for("me", "me@example.org", standing)
+    [entry, *_] = edition.entries
+    path = f"{frame.more_url}/{entry.paper.uid}".removeprefix("https://papers.example.org")
+
+    def marks() -> list[tuple[int, str]]:
+        with store.reading(service.engine) as connection:
+            return [(m.paper_id, m.verdict) for m in accounts.marks(connection, standing.id)]
+
+    assert 200 == browser.get(path).status_code
+    assert [] == marks()
+    assert 404 == browser.post(f"{path}x").status_code
+    assert 404 == browser.post(path.replace("/more/1/", "/more/1/a")).status_code
+    assert [] == marks()
+    assert 200 == browser.post(path).status_code
+    assert [(entry.paper.id, "more")] == marks()

@@ -399,12 +399,16 @@ SERVICE = [
     ("[shedule]", '1: shedule: is not a known key; did you mean "schedule"?'),
     (
         "x = 1",
-        "1: x: is not a known key; known here: bounces, dkim, editions, http, mail, schedule, "
+        "1: x: is not a known key; known here: bounces, dkim, editions, feeds, http, mail, schedule, "
         "service, smtp, source, web",
     ),
     (
         "[schedule]\ntoo_late_after = 6",
         '2: schedule.too_late_after: must be a length of time such as "90m", "6h" or "30d", not 6',
+    ),
+    (
+        "[feeds]\nhub = 'hub.example.org'",
+        '2: feeds.hub: must be a web address such as "https://example.org/feed.xml", not "hub.example.org"',
     ),
     (
         "[schedule]\nping = 'http://example.org/my-secret-check'",

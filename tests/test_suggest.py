@@ -334,6 +334,19 @@ def test_try_shows_a_table_and_the_same_as_json(digest: Digest, tmp_path: Path) 
     assert (2, True) == (nobody.code, "no subscriber is called" in nobody.err)
 
 
+def test_check_names_a_source_of_an_interest_that_there_is_not(
+    digest: Digest, tmp_path: Path
+) -> None:
+    interests = tmp_path / "config/interests.toml"
+    text = interests.read_text()
+    interests.write_text(text.replace("weight = 0.8", 'sources = ["dumps", "hugingface"]'))
+    checked = digest("check")
+
+    assert (0, True) == (checked.code, "hugingface" in interests.read_text())
+    assert 'me: "Reasoning" takes papers of the source "hugingface", which ' in checked.err
+    assert '"dumps"' not in checked.err
+
+
 def test_check_and_preview_name_an_interest_that_matches_nothing(
     digest: Digest, tmp_path: Path
 ) -> None:

@@ -103,6 +103,17 @@ def test_a_replay_keeps_to_the_days_of_the_schedule(moths: pipeline.Service) -> 
     assert {"2026-11-19"} == {each.local_date.isoformat() for each in trial.enters}
 
 
+def test_a_paper_to_come_does_not_stand_for_its_near_duplicate(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    running = service(engine, tmp_path, [ME])
+    ingest(engine, utc("2026-11-18T07:00"), "Moths at Night, Part One of a Study of Their Wings")
+    ingest(engine, utc("2026-11-19T07:00"), "Moths at Night, Part Two of a Study of Their Wings")
+    trial = pipeline.try_interests(running, ME, None, 30, NOW)
+
+    assert ["2026-11-18"] == [each.local_date.isoformat() for each in trial.enters]
+
+
 def test_interests_that_match_nothing_are_named(moths: pipeline.Service) -> None:
     lost = replace(ME, interests=(*ME.interests, Interest(name="Lost", keywords=("unicorns",))))
 

@@ -13,7 +13,7 @@ import traceback
 import click
 
 from digest import __version__
-from digest.cli import account, clock, doctor, files, ledger, mail, people, service
+from digest.cli import account, clock, doctor, feeds, files, ledger, mail, people, service
 from digest.cli.context import Context
 from digest.errors import ConfigError, DigestError
 
@@ -44,7 +44,7 @@ def cli(context: click.Context, config: str) -> None:
     context.obj = Context(config)
 
 
-for group in (service, clock, files, people, mail, doctor, account, ledger):
+for group in (service, clock, files, feeds, people, mail, doctor, account, ledger):
     for command in group.COMMANDS:
         cli.add_command(command)
 

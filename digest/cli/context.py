@@ -107,6 +107,7 @@ class Context:
                 read_mailbox_every=config.bounces.every,
                 soft_limit=config.bounces.soft_limit,
                 ping=config.schedule.ping,
+                hub=config.feeds.hub,
             )
         finally:
             engine.dispose()

@@ -71,9 +71,16 @@ def check(context: Context) -> None:
         if source.kind == "folder" and source.enabled and not source.path.is_dir():
             click.echo(f"source {source.name}: {source.path}: no such folder yet", err=True)
     click.echo(f"{context.path}: right")
+    known = {"files", *(source.name for source in config.sources)}  # files: what `ingest` was given
     for person in config.subscribers:
         interests = ", ".join(interest.name for interest in person.interests)
         click.echo(f"  {person.name} ({person.email or 'public feed'}): {interests}")
+        for interest in person.interests:
+            for name in sorted({*interest.sources} - known):
+                told = f'takes papers of the source "{name}", which {context.path} does not have'
+                click.echo(f'  {person.name}: "{interest.name}" {told}', err=True)
+    if config.feeds.hub and not config.service.url:
+        click.echo("feeds.hub: hears of nothing while [service] has no url", err=True)
     if not config.subscribers:
         click.echo(f"  nobody subscribes yet: add a [[subscriber]] to {config.service.interests}")
     sources = [source.name for source in config.sources if source.enabled]
@@ -250,8 +257,10 @@ def _list_newest(outbox: Path, most: int = 3) -> None:
 def _list_feeds(service: Service) -> None:
     from digest import pipeline
 
-    for label, path in pipeline.feed_list(service)[:6]:
-        click.echo(f"  {service.output / path}  ({label})")
+    found = [feed for feed in pipeline.feed_list(service) if feed.shape == "papers"]
+    for feed in found[:6]:
+        click.echo(f"  {service.output / feed.path}.xml  ({feed.label})")
+    click.echo("  all of them, in all formats: digest feeds")
 
 
 def summary(outcome: Outcome) -> str:

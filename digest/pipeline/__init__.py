@@ -18,27 +18,29 @@ from digest.pipeline.account import (
     Status,
     coming,
     find_paper,
-    mark,
     set_unsubscribed,
     status,
 )
 from digest.pipeline.bounces import read_bounces
 from digest.pipeline.compose import compose, preview, register
 from digest.pipeline.deliver import deliver
-from digest.pipeline.explain import Account, explain
+from digest.pipeline.explain import explain
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
 from digest.pipeline.leave import unsubscribe
+from digest.pipeline.marks import mark, mark_by_link
 from digest.pipeline.ping import ping
-from digest.pipeline.publish import feed_list, publish
+from digest.pipeline.publish import FeedInfo, feed_list, publish, revoke, withdraw
 from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.pipeline.suggest import Proposal, suggest
 from digest.pipeline.trial import Trial, try_interests, unmatched
+from digest.pipeline.verdict import Account
 from digest.store import passes
 
 __all__ = [
     "Account",
     "Coming",
+    "FeedInfo",
     "Ingested",
     "Outcome",
     "Proposal",
@@ -55,12 +57,14 @@ __all__ = [
     "ingest_file",
     "ingest_sources",
     "mark",
+    "mark_by_link",
     "ping",
     "preview",
     "publish",
     "read_bounces",
     "recorded",
     "register",
+    "revoke",
     "run_pass",
     "set_unsubscribed",
     "status",
@@ -69,6 +73,7 @@ __all__ = [
     "try_interests",
     "unmatched",
     "unsubscribe",
+    "withdraw",
 ]
 
 
@@ -139,7 +144,8 @@ def run_pass(
     delivered, failures = deliver(service, now, stopping=stopping)
     news = first or dumps or composed.subscribers
     names = None if first else composed.subscribers
-    feeds_changed, unpublished = publish(service, now, names) if news else (0, [])
+    stream = bool(first or dumps)
+    feeds_changed, unpublished = publish(service, now, names, stream=stream) if news else (0, [])
     outcome = Outcome(
         dumps=dumps,
         new_papers=sum(each.new for each in read),

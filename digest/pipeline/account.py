@@ -13,8 +13,10 @@ from digest import store
 from digest.model import Paper
 from digest.pipeline.compose import register
 from digest.pipeline.explain import one
+from digest.pipeline.leave import let_go
+from digest.pipeline.publish import publish, withdraw
 from digest.pipeline.service import Service
-from digest.store import accounts, deliveries, editions, fetches, papers
+from digest.store import deliveries, editions, fetches, papers
 from digest.store.fetches import Fetch
 from digest.store.papers import DumpRow
 from digest.store.passes import PassRow, recent_passes
@@ -89,29 +91,20 @@ def set_unsubscribed(
     with store.writing(service.engine) as connection:
         standing = editions.standing(connection, name)
         assert standing  # just registered
-        editions.set_unsubscribed(
-            connection, standing.id, unsubscribed_at, None if unsubscribed_at else due_at
-        )
+        if unsubscribed_at:
+            let_go(connection, standing.id, now)
+        else:
+            editions.set_unsubscribed(connection, standing.id, None, due_at)
+    if unsubscribed_at:
+        withdraw(service, name)
+    else:
+        publish(service, now, [name], stream=False)  # what fails here, the next pass makes good
 
 
 def find_paper(service: Service, name: str) -> Paper:
     """Find the one stored paper that an id, an arXiv id or the start of a title names; raises DigestError."""
     with store.reading(service.engine) as connection:
         return one(papers.find(connection, name), name)
-
-
-def mark(
-    service: Service, name: str, paper_id: int, verdict: accounts.Verdict, now: datetime
-) -> None:
-    """Record that a subscriber wants more, or less, of what a paper is about; the latest word counts."""
-    with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, name)
-    if not standing:
-        register(service, now)
-    with store.writing(service.engine) as connection:
-        standing = editions.standing(connection, name)
-        assert standing  # registered by now
-        accounts.put_mark(connection, standing.id, paper_id, verdict, now)
 
 
 class Coming(NamedTuple):

@@ -10,7 +10,7 @@ from digest import render, store, tokens
 from digest.deliver import reports
 from digest.deliver.reports import Report
 from digest.errors import DeliveryError
-from digest.pipeline.leave import unsubscribe_by_mail
+from digest.pipeline.leave import hide_feeds, let_go, unsubscribe_by_mail
 from digest.pipeline.service import Service
 from digest.store import bounces, editions, fetches, suppressions
 from digest.store.fetches import Fetch
@@ -62,12 +62,13 @@ def _read(service: Service, content: bytes, now: datetime) -> str:
         sent = bounces.sent(connection, edition_id)
         if not sent:
             return "odd"
-        reason = "bounced"
+        reason, left = "bounced", ""
         if report.kind == "complaint":
             reason = "complained"
             standing = editions.standing_by_id(connection, sent.subscriber_id)
             if standing and not standing.unsubscribed_at:
-                editions.set_unsubscribed(connection, standing.id, now, None)
+                let_go(connection, standing.id, now)
+                left = standing.name
         elif report.kind == "nothing":
             return "nothing"
         else:
@@ -77,6 +78,8 @@ def _read(service: Service, content: bytes, now: datetime) -> str:
             if report.kind == "soft" and row < limit:
                 return "soft"
         suppressions.add(connection, sent.address, reason, report.detail, now)
+    if left:
+        hide_feeds(service, left)
     return "suppressed"
 
 

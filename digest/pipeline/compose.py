@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import NamedTuple
 
 from digest import edition as rules
@@ -66,7 +66,7 @@ def compose(
         done = Composed(Counter(held=len(due) - len(ready)), [], [], late)
         if not ready:
             return done
-        batch = _batch(service, connection, now)._replace(late=late, everyone=everyone)
+        batch = gather(service, connection, now)._replace(late=late, everyone=everyone)
     for start in range(0, len(ready), SHARD):
         if stopping():
             break
@@ -78,17 +78,27 @@ def compose(
     return done
 
 
-def _batch(service: Service, connection: store.Connection, now: datetime) -> Batch:
-    since = now - service.lookback
-    recent = papers.seen_since(connection, since)
-    seen = papers.sightings_since(connection, since)
+def gather(
+    service: Service,
+    connection: store.Connection,
+    now: datetime,
+    *,
+    lookback: timedelta | None = None,
+    dump_id: int | None = None,
+) -> Batch:
+    """Gather what editions are composed from; ``dump_id`` is the last dump that counts, by default the newest."""
+    since = now - (lookback or service.lookback)
+    if dump_id is None:
+        dump_id = store.latest_dump(connection)
+    recent = papers.seen_since(connection, since, as_of_dump=dump_id)
+    seen = [p for p in papers.sightings_since(connection, since) if p.dump_id <= dump_id]
     listed: defaultdict[int, set[str]] = defaultdict(set)
     for each in seen:
         listed[each.paper_id].add(each.source)
     board = rank.Board(
         rank.fit(recent), listed=listed, trend=trend.points(seen, round(service.trend * 1000))
     )
-    return Batch(board, trend.climbed(seen), store.latest_dump(connection), (), False, now)
+    return Batch(board, trend.climbed(seen), dump_id, (), False, now)
 
 
 def _late_sources(service: Service, connection: store.Connection, now: datetime) -> tuple[str, ...]:
@@ -266,7 +276,7 @@ def outlook(
     """Work out what a subscriber's next edition would have now. Nothing is recorded."""
     standing = editions.standing(connection, subscriber.name)
     ids = [standing.id] if standing else []
-    batch = _batch(service, connection, now)
+    batch = gather(service, connection, now)
     shown = editions.showings(connection, ids, now - service.lookback)
     last = editions.last_dates(connection, ids)
     [choice] = _choices(service, batch, [standing], [subscriber], last, shown)

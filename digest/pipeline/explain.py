@@ -6,38 +6,26 @@ papers as they were known then, and what the subscriber had been shown by then.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
+
+import numpy as np
 
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import DeliveryState, Paper, Ranked, Reason, Section, Subscriber
+from digest.model import DeliveryState, Paper, Section, Subscriber
+from digest.pipeline.compose import gather
 from digest.pipeline.record import asked_at
 from digest.pipeline.service import Service
+from digest.pipeline.verdict import Account, placed
+from digest.rank import select
+from digest.rank.select import Selection
 from digest.store import editions, papers
 from digest.store.editions import Packed
 
 _ANY_INTERESTS = ("late", "already", "window")  # what is so whatever a subscriber asked for
-
-
-@dataclass(frozen=True, kw_only=True)
-class Account:
-    """Why a subscriber got a paper, or the one reason why not."""
-
-    paper: Paper
-    #: sent, next; excluded, unmatched, below, cap, share; already, late, window; missed, off, unsubscribed, due
-    outcome: str
-    verdict: str  #: the same as a sentence
-    edition: date | None = None  #: the one it was in, or the one this is about; None for the next
-    number: int | None = None  #: its rank: in the edition, else by points among what was new
-    points: int = 0
-    short: int = 0  #: points below the cut
-    excluded_by: tuple[str, str] | None = None  #: interest and word
-    delivery: DeliveryState | None = None
-    reasons: tuple[Reason, ...] = ()
-    remarks: tuple[str, ...] = ()  #: how far this can be relied on
 
 
 class _Moment(NamedTuple):
@@ -136,7 +124,7 @@ def _next(case: _Case, now: datetime) -> Account:
     when = f"; it is due at {due:%Y-%m-%d %H:%M} UTC" if due else ""
     if found.outcome == "next":
         verdict = f"not yet sent: the next edition would have it, as {found.verdict}{when}"
-    elif found.outcome in ("cap", "share"):
+    elif found.outcome in ("author", "interest", "cap", "share"):
         verdict = f"not chosen so far: {found.verdict}; it stays for later editions"
     else:
         verdict = f"not chosen: {found.verdict}"
@@ -148,7 +136,7 @@ def _of_edition(case: _Case, edition: Packed) -> Account:
     before = [each for each in case.history if each.composed_at < edition.composed_at]
     moment = _Moment(edition.composed_at, edition.dump_id, before, edition)
     then, remarks = _asked(case, edition.composed_at)
-    found = _weigh(case, replace(then, min_points=edition.cut), moment)
+    found = _weigh(case, then, moment)
     verdict = f"not in the edition of {edition.local_date}: {found.verdict}"
     if found.outcome == "next":  # it would be chosen today: something is not as it was
         found = replace(found, outcome="missed")
@@ -234,28 +222,20 @@ def _weigh(case: _Case, subscriber: Subscriber, moment: _Moment) -> Account:
         if not moment.before:
             verdict = f"{verdict} when it is the first"
         return replace(told, outcome="window", verdict=verdict)
-    lookback = moment.at - case.service.lookback
-    known = papers.seen_since(case.connection, lookback, as_of_dump=moment.dump_id)
-    if paper_id not in {each.id for each in known}:
+    batch = gather(case.service, case.connection, moment.at, dump_id=moment.dump_id)
+    board = batch.board
+    column = int(board.column_of(np.array([paper_id]))[0])
+    if column < 0:
         return replace(told, outcome="late", verdict=_late(case, first_seen_at))
-    showed = {one for each in shown for one, _, _ in each.entries if each.place(one)}
-    new = rules.candidates(known, showed, since)
-    corpus = rank.fit(known)
-    ranked = rank.rank(corpus, subscriber.interests, new)
-    chosen = rules.choose(subscriber, len(new), ranked)
-    remarks = _alike(moment.edition, chosen) if moment.edition else ()
-    for number, each in enumerate(ranked, 1):
-        if each.paper.id == paper_id:
-            found = _placed(subscriber, chosen, each, number)
-            return replace(found, paper=case.paper, remarks=remarks)
-    told = replace(told, remarks=remarks)
-    as_known = next(each for each in new if each.id == paper_id)
-    vetoes = rank.vetoes(corpus, subscriber.interests, as_known)
-    if vetoes:
-        interest, word = vetoes[0]
-        verdict = f'{interest} excludes "{word}"'
-        return replace(told, outcome="excluded", verdict=verdict, excluded_by=vetoes[0])
-    return replace(told, outcome="unmatched", verdict="nothing in it matches")
+    before = select.Shown.of_one(
+        (one, each.dump_id, section == Section.CLIMBING)
+        for each in shown
+        for one, _, section in each.entries
+        if section != Section.NEAREST
+    )
+    chosen = select.select(board, [subscriber], [since], before, batch.climbed)
+    found = placed(told, subscriber, board, chosen, column)
+    return replace(found, remarks=_alike(moment.edition, board, chosen) if moment.edition else ())
 
 
 def _days(length: timedelta) -> str:
@@ -268,34 +248,12 @@ def _late(case: _Case, first_seen_at: datetime) -> str:
     return f"it arrived late, first seen at {first_seen_at:%Y-%m-%d %H:%M} UTC{why}"
 
 
-def _placed(subscriber: Subscriber, chosen: rules.Chosen, ranked: Ranked, number: int) -> Account:
-    """Tell what a paper with points lacked to be chosen."""
-    told = Account(
-        paper=ranked.paper,
-        outcome="next",
-        verdict=f"number {number} by points",
-        number=number,
-        points=ranked.points,
-        reasons=ranked.reasons,
-    )
-    if ranked.paper.id in {entry.paper.id for entry in chosen.entries}:
-        return told
-    short = subscriber.min_points - ranked.points
-    if short > 0:
-        verdict = f"{short / 1000:.3f} points below min_points ({subscriber.min_points / 1000:g})"
-        return replace(told, outcome="below", verdict=verdict, short=short)
-    places = subscriber.max_papers
-    if number > places:
-        verdict = f"number {number} by points, and max_papers is {places}"
-        return replace(told, outcome="cap", verdict=verdict)
-    share = f"{rules.main_interest(ranked)} has its equal share of the {places} places already"
-    return replace(told, outcome="share", verdict=f"number {number} by points, but {share}")
-
-
-def _alike(edition: Packed, chosen: rules.Chosen) -> tuple[str, ...]:
+def _alike(edition: Packed, board: rank.Board, chosen: Selection) -> tuple[str, ...]:
     """Remark on it where choosing again does not give the edition that was made."""
+    [choice] = chosen.choices
     made = {paper_id for paper_id, _, _ in edition.entries}
-    again = {each.paper.id for each in chosen.entries}
+    columns = (*choice.match, *choice.climbing, *choice.stretch, *choice.nearest)
+    again = {board.papers[column].id for column in columns}
     if again == made:
         return ()
     return (

@@ -1,50 +1,69 @@
-"""Editions and papers → feeds, as files that any web server can serve."""
+"""Feeds → files that any web server can serve; what nobody may read any more is removed."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
-from digest import feeds, render, store
+from digest import feeds, store
 from digest.deliver import write_atomically
-from digest.errors import StoreError
-from digest.model import Edition, Entry, Feed, FeedEntry, Paper, Signals
+from digest.errors import DigestError, StoreError
+from digest.model import Feed
+from digest.pipeline import listing, websub
 from digest.pipeline.service import Service
-from digest.store import editions, papers
+from digest.store import editions
 
-_WINDOW = timedelta(days=14)
-_LENGTH = 200
 _DRAFT_SECONDS = 3600  # nobody takes so long to write a file
 
 
-def publish(
-    service: Service, now: datetime, names: Iterable[str] | None = None
-) -> tuple[int, list[str]]:
-    """Write the feeds whose bytes changed; return how many, and what went wrong.
+class FeedInfo(NamedTuple):
+    """One feed there is, in all its formats."""
 
-    By default all feeds, and those of whoever left are deleted; else the named ones and the stream.
+    label: str
+    subscriber: str | None  #: None for the stream
+    public: bool
+    shape: str  #: "papers" or "editions": what an entry is
+    path: str  #: below the output folder, without the ending
+
+
+def publish(
+    service: Service, now: datetime, names: Iterable[str] | None = None, *, stream: bool = True
+) -> tuple[int, list[str]]:
+    """Write the feeds whose bytes changed; return how many did, and what went wrong.
+
+    By default all feeds and the list of the public ones, and what belongs to none of them is removed;
+    else those of the named subscribers, and the ``stream``.
     """
-    changed = 0
+    changed: list[Feed] = []
+    public: list[Feed] = []
     errors: list[str] = []
-    written = set()
-    for name in (None, *(service.subscribers if names is None else names)):
+    count = 0
+    everybody = (*service.subscribers,) if names is None else (*names,)
+    for name in (None, *everybody) if stream else everybody:
         try:
-            feed = _stream(service, now) if name is None else _chosen(service, name, now)
-            if feed:
-                written.add(service.output / feed.path)
-                changed += write_atomically(service.output / feed.path, feeds.rss(feed))
+            made = _made(service, name, now)
+            written = [feed for feed in made if _write(service, feed)]
+            if written and name:
+                withdraw(service, name)  # they may have left since we looked
         except StoreError:
             raise
         except Exception as error:  # one feed's trouble is not the others'
-            errors.append(f"feed of {name or 'every paper'}: {error}")
-    if names is None and not errors:
-        for path in set((service.output / "feeds").glob("*.xml")) - written:
-            path.unlink(missing_ok=True)
+            errors.append(f"feed of {name or listing.STREAM}: {error}")
+            continue
+        count += bool(written)
+        changed += written
+        if name is None or service.is_public(name):
+            public += made
+    if names is None:
+        errors += _tidy(service, public)
         _clear_drafts(service.output)
-    return changed, errors
+    hubbed = [feed for feed in changed if feed.hub and feed.base_url]
+    urls = [feed.address(ending) for feed in hubbed for ending in feeds.FORMATS]
+    return count, errors + (websub.announce(service, urls) if urls else [])
 
 
 def _clear_drafts(output: Path) -> None:
@@ -55,70 +74,90 @@ def _clear_drafts(output: Path) -> None:
                 path.unlink()
 
 
-def feed_list(service: Service) -> list[tuple[str, str]]:
-    """List the feeds: whose, and the path below the output folder."""
+def feed_list(service: Service) -> list[FeedInfo]:
+    """List the feeds there are."""
     with store.reading(service.engine) as connection:
         standings = editions.standings(connection)
-    return [("every paper we saw", "feeds/stream.xml")] + [
-        (name, service.feed_path(name, standings[name]))
-        for name in service.subscribers
-        if name in standings and not standings[name].unsubscribed_at
-    ]
+    found = [FeedInfo(listing.STREAM, None, True, "papers", "feeds/stream")]
+    for name in service.subscribers:
+        standing = standings.get(name)
+        if standing and not standing.unsubscribed_at:
+            stem, public = service.feed_stem(name, standing), service.is_public(name)
+            found.append(FeedInfo(name, name, public, "papers", stem))
+            found.append(FeedInfo(name, name, public, "editions", f"{stem}-editions"))
+    return found
 
 
-def _stream(service: Service, now: datetime) -> Feed:
-    with store.reading(service.engine) as connection:
-        recent = papers.seen_since(connection, now - _WINDOW, _LENGTH)
-    entries = [_stream_entry(service, paper) for paper in recent]
-    return _feed(service, "stream", "feeds/stream.xml", "every paper we saw", entries)
+def withdraw(service: Service, name: str) -> None:
+    """Remove the feeds of somebody who left, and those under addresses that were revoked.
 
-
-def _chosen(service: Service, name: str, now: datetime) -> Feed | None:
-    """Make a subscriber's feed; None for somebody who left."""
+    Raises DigestError where a file cannot be removed.
+    """
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, name)
-        if not standing or standing.unsubscribed_at:
-            return None
-        found = editions.recent_editions(connection, standing.id, now - _WINDOW)
-    entries = [_edition_entry(service, entry, each) for each in found for entry in each.entries]
-    newest = {
-        entry.uid: entry for entry in reversed(entries)
-    }  # after a failed delivery, a second time
-    path = service.feed_path(name, standing)
-    told = f"papers chosen for {name}"
-    return _feed(service, render.slug(name), path, told, list(newest.values())[::-1][:_LENGTH])
+    if standing is None or name not in service.subscribers:
+        return
+    left = standing.token_version + bool(standing.unsubscribed_at)
+    for version in range(1, left):
+        stem = service.feed_stem(name, standing._replace(token_version=version))
+        _remove(service, (stem, f"{stem}-editions"))
 
 
-def _feed(service: Service, uid: str, path: str, what: str, entries: Sequence[FeedEntry]) -> Feed:
-    return Feed(
-        uid=uid,
-        path=path,
-        title=f"{service.frame.service}: {what}",
-        description=f"{what[0].upper()}{what[1:]}, by {service.frame.service}.",
-        site_url=service.url or "https://huggingface.co/papers",
-        self_url=f"{service.url}/{path}" if service.url else "",
-        language=service.frame.language,
-        entries=tuple(entries),
-    )
+def revoke(service: Service, name: str, now: datetime) -> None:
+    """Give a subscriber's feeds new addresses. The old ones, and all their links in mails, are void.
+
+    Raises DigestError where there is no such subscriber, or the old files cannot be removed.
+    """
+    with store.writing(service.engine) as connection:
+        if not editions.revoke_tokens(connection, name):
+            raise DigestError(f"{name} is not known yet; digest run makes them known")
+    withdraw(service, name)
+    _, errors = publish(service, now, [name], stream=False)
+    if errors:
+        raise DigestError("; ".join(errors))
 
 
-def _stream_entry(service: Service, paper: Paper) -> FeedEntry:
-    entry = Entry(paper=paper, signals=Signals(), points=0)
-    return _feed_entry(service, entry, paper.first_seen_at or datetime.now(UTC))
+def _made(service: Service, name: str | None, now: datetime) -> tuple[Feed, ...]:
+    """Make the stream, or a subscriber's feeds; none for somebody who left."""
+    if name is None:
+        return (listing.stream(service, now),)
+    with store.reading(service.engine) as connection:
+        standing = editions.standing(connection, name)
+    if not standing or standing.unsubscribed_at:
+        return ()
+    return listing.chosen(service, standing, now)
 
 
-def _edition_entry(service: Service, entry: Entry, edition: Edition) -> FeedEntry:
-    return _feed_entry(service, entry, edition.composed_at)
+def _write(service: Service, feed: Feed) -> bool:
+    changed = [
+        write_atomically(service.output / f"{feed.path}.{ending}", content)
+        for ending, content in feeds.written(feed).items()
+    ]
+    return any(changed)
 
 
-def _feed_entry(service: Service, entry: Entry, listed_at: datetime) -> FeedEntry:
-    interests = dict.fromkeys(reason.interest for reason in entry.reasons if reason.interest)
-    return FeedEntry(
-        uid=entry.paper.uid,
-        title=render.readable(entry.paper.title),
-        link=entry.paper.link or entry.paper.search_link,
-        html=render.feed_entry(service.renderer, entry, service.frame),
-        listed_at=listed_at,
-        authors=entry.paper.authors,
-        categories=tuple(interests),
-    )
+def _tidy(service: Service, public: Iterable[Feed]) -> list[str]:
+    """Write the list of the public feeds, and remove what belongs to no feed; return what went wrong."""
+    folder = service.output / "feeds"
+    wanted = {f"{each.path}.{ending}" for each in feed_list(service) for ending in feeds.FORMATS}
+    try:
+        if service.url:
+            wanted.add("feeds/all.opml")
+            listed = feeds.opml(service.frame.service, public)
+            write_atomically(folder / "all.opml", listed)
+        for path in folder.glob("*.*"):
+            ours = path.suffix[1:] in (*feeds.FORMATS, "opml") and not path.name.startswith(".")
+            if ours and f"feeds/{path.name}" not in wanted:
+                path.unlink(missing_ok=True)
+    except OSError as error:
+        return [f"{error.filename}: {error.strerror}"]
+    return []
+
+
+def _remove(service: Service, stems: Iterable[str]) -> None:
+    try:
+        for stem in stems:
+            for ending in feeds.FORMATS:
+                (service.output / f"{stem}.{ending}").unlink(missing_ok=True)
+    except OSError as error:
+        raise DigestError(f"{error.filename}: {error.strerror}; remove it by hand") from error

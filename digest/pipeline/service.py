@@ -30,6 +30,9 @@ class Client(Protocol):
     ) -> Answer:
         """Fetch an address unless it is unchanged; raises FetchError."""
 
+    def post(self, url: str, form: Mapping[str, str], *, max_seconds: float = 120) -> None:
+        """Send a form; raises FetchError."""
+
 
 class Answer(Protocol):
     """What a server said; no content where nothing changed."""
@@ -72,6 +75,7 @@ class Service:
         5  #: editions that come back one after another before an address is suppressed
     )
     ping: str = ""  #: an address fetched after each good pass; "" for none
+    hub: str = ""  #: a WebSub hub that hears of public feeds that changed; "" for none
 
     def token(self, purpose: str, standing: editions.Standing | None) -> str:
         """Make a subscriber's token for a link; a preview of somebody unknown has one that opens nothing."""
@@ -88,10 +92,19 @@ class Service:
             envelope_from=verp if self.bounces else "",
         )
 
+    def is_public(self, name: str) -> bool:
+        """Whether a subscriber is a public interest set: one without an address."""
+        return self.subscribers[name].email is None
+
+    def feed_stem(self, name: str, standing: editions.Standing | None) -> str:
+        """Name a subscriber's feed files: readable for a public interest set, unguessable for a person."""
+        return (
+            f"feeds/{render.slug(name) if self.is_public(name) else self.token('feed', standing)}"
+        )
+
     def feed_path(self, name: str, standing: editions.Standing | None) -> str:
-        """Name a subscriber's feed: readable for a public interest set, unguessable for a person."""
-        public = self.subscribers[name].email is None
-        return f"feeds/{render.slug(name) if public else self.token('feed', standing)}.xml"
+        """Name the file of a subscriber's feed that mails link to."""
+        return f"{self.feed_stem(name, standing)}.xml"
 
     def frame_for(
         self, name: str, address: str | None, standing: editions.Standing | None

@@ -9,9 +9,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 
-from digest import edition as rules
 from digest import rank, store
-from digest.model import Interest, Ranked, Subscriber
+from digest.model import Interest, Subscriber
 from digest.pipeline.service import Service
 from digest.rank.phrases import having, telling
 from digest.store import accounts, editions, papers
@@ -62,13 +61,15 @@ def suggest(service: Service, subscriber: Subscriber, now: datetime) -> tuple[in
         for verdict in ("more", "less")
     }
     known = _Marked(corpus=corpus, more=said["more"], less=said["less"])
+    board = rank.Board(corpus)
     ranked = {
-        numbers[each.paper.id]: each
-        for each in rank.rank(corpus, subscriber.interests, corpus.store.papers)
+        numbers[each.paper.id]
+        for each in rank.rank(corpus, subscriber.interests, corpus.store.papers, board)
     }
+    rows = board.rows(subscriber.interests)
     found = []
-    for interest in subscriber.interests:
-        its = {n for n, each in ranked.items() if rules.main_interest(each) == interest.name}
+    for place, interest in enumerate(subscriber.interests):
+        its = {number for number in ranked if board.main(rows, number) == place}
         found += _for_interest(known, interest, its)
     return len(marks), [*found, *_new_interest(known, ranked)]
 
@@ -136,9 +137,9 @@ def _weight(interest: Interest, more: int, less: int) -> list[Proposal]:
     return [Proposal(interest=interest.name, key="weight", value=weight, evidence=evidence)]
 
 
-def _new_interest(marked: _Marked, ranked: dict[int, Ranked]) -> list[Proposal]:
+def _new_interest(marked: _Marked, ranked: set[int]) -> list[Proposal]:
     """Propose an interest from papers that were marked more and match none."""
-    lost = marked.more - ranked.keys()
+    lost = marked.more - ranked
     rest = marked.without(lost)
     told = [
         phrase

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import NamedTuple
 
+import numpy as np
+
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import Interest, Paper, Ranked, Subscriber
+from digest.model import Interest, Ranked, Subscriber
+from digest.pipeline.compose import gather
 from digest.pipeline.service import Service
+from digest.rank import select
+from digest.rank.batch import Ints
 from digest.rank.phrases import Phrase, having, telling
 from digest.store import papers
 
@@ -26,6 +31,7 @@ class Shown(NamedTuple):
     local_date: date
     number: int
     ranked: Ranked
+    interest: str  #: the one that gave it the most points
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,40 +67,31 @@ def try_interests(
     """Replay the papers first seen in the last days, with editions at the subscriber's own hours.
 
     Both sides start with nothing shown. Nothing is recorded. What the ranker learns, it learns from all
-    these papers at once.
+    these papers at once, and papers trend in every edition as they do now.
     """
     with store.reading(service.engine) as connection:
-        recent = papers.seen_since(connection, now - timedelta(days=days))
-    if not recent:
+        board = gather(service, connection, now, lookback=timedelta(days=days)).board
+    if not board.papers:
         raise DigestError(f"no paper was first seen in the last {days} days; next: digest run")
-    corpus, memo = rank.fit(recent), rank.Memo()
-    ranked = rank.rank(corpus, edited.interests, recent, memo)
-    shown = _replay(service, edited, recent, ranked, days, now)
+    shown = _replay(service, edited, board, days, now)
     before: dict[int, Shown] = {}
-    matched_before: Mapping[str | None, int] = {}
+    matched_before: Mapping[str, Ints] = {}
     if present:
-        ranked_before = rank.rank(corpus, present.interests, recent, memo)
-        before = _replay(service, present, recent, ranked_before, days, now)
-        matched_before = Counter(
-            name for each in _matching(ranked_before, present).values() for name in each
-        )
-    matching = _matching(ranked, edited)
-    names = {interest.name for interest in present.interests} if present else set()
+        before = _replay(service, present, board, days, now)
+        matched_before = _matching(board, present)
+    matching = _matching(board, edited)
+    owed = Counter(each.interest for each in shown.values())
     return Trial(
-        papers=len(recent),
-        days=len({paper.first_seen_at.date() for paper in recent if paper.first_seen_at}),
+        papers=len(board.papers),
+        days=len({paper.first_seen_at.date() for paper in board.papers if paper.first_seen_at}),
         editions=len({each.local_date for each in shown.values()}),
         interests=tuple(
             replace(
-                _tried(
-                    corpus, interest, [p for p, found in matching.items() if interest.name in found]
-                ),
-                matched_before=matched_before.get(interest.name, 0)
-                if interest.name in names
+                _tried(board.corpus, interest, {*matching[interest.name].tolist()}),
+                matched_before=len(matched_before[interest.name])
+                if interest.name in matched_before
                 else None,
-                shown=sum(
-                    rules.main_interest(each.ranked) == interest.name for each in shown.values()
-                ),
+                shown=owed[interest.name],
             )
             for interest in edited.interests
         ),
@@ -104,51 +101,46 @@ def try_interests(
 
 
 def _replay(
-    service: Service,
-    subscriber: Subscriber,
-    recent: Sequence[Paper],
-    ranked: Sequence[Ranked],
-    days: int,
-    now: datetime,
+    service: Service, subscriber: Subscriber, board: rank.Board, days: int, now: datetime
 ) -> dict[int, Shown]:
     """Choose editions day by day; the last one is what would come now. By paper."""
-    first = now - timedelta(days=days)
-    slots = rules.coming(
-        subscriber.schedule, rules.local_date(subscriber.schedule, first), days + 1
-    )
+    schedule, first = subscriber.schedule, now - timedelta(days=days)
+    slots = rules.coming(schedule, rules.local_date(schedule, first), days + 1)
     slots = [slot for slot in slots if first <= slot.at <= now]
-    slots.append(rules.Slot(rules.local_date(subscriber.schedule, now), now))
+    slots.append(rules.Slot(rules.local_date(schedule, now), now))
     shown: dict[int, Shown] = {}
     for slot in slots:
-        since = slot.at - service.lookback
-        come = [paper for paper in recent if paper.first_seen_at and paper.first_seen_at <= slot.at]
-        new = {paper.id for paper in rules.candidates(come, shown, since)}
-        chosen = rules.choose(
-            subscriber, len(new), [each for each in ranked if each.paper.id in new]
+        since, before = (
+            slot.at - service.lookback,
+            select.Shown.of_one((each, 0, False) for each in shown),
         )
-        if slot.at == now or rules.enough(subscriber, chosen):
-            for number, each in enumerate(chosen.entries, 1):
-                shown[each.paper.id] = Shown(slot.local_date, number, each)
+        found = select.select(board, [subscriber], [since], before, until=slot.at)
+        [choice], [rows] = found.choices, found.rows
+        if slot.at < now and not rules.enough(subscriber, choice.matched):
+            continue
+        chosen = select.entries(board, subscriber, rows, choice._replace(nearest=[]))
+        for number, each in enumerate(chosen, 1):
+            main = board.main(rows, board.corpus.store.numbers[each.paper])
+            interest = subscriber.interests[main].name
+            shown[each.paper.id] = Shown(slot.local_date, number, each, interest)
     return shown
 
 
-def _matching(ranked: Iterable[Ranked], subscriber: Subscriber) -> dict[Paper, set[str]]:
-    """Tell which interests give a paper enough points on their own."""
-    least = max(1, subscriber.min_points)
-    found: dict[Paper, set[str]] = {}
-    for each in ranked:
-        points: Counter[str] = Counter()
-        for reason in each.reasons:
-            points[reason.interest or ""] += reason.points
-        found[each.paper] = {name for name, given in points.items() if given >= least}
-    return found
+def _matching(board: rank.Board, subscriber: Subscriber) -> dict[str, Ints]:
+    """Tell to which papers each interest gives enough points on its own."""
+    asked = max(1, subscriber.min_points)
+    return {
+        interest.name: np.flatnonzero(board.table[row] >= max(asked, board.needed[row]))
+        for interest, row in zip(
+            subscriber.interests, board.rows(subscriber.interests), strict=True
+        )
+    }
 
 
-def _tried(corpus: rank.Corpus, interest: Interest, matched: Sequence[Paper]) -> Tried:
-    numbers = {corpus.store.numbers[paper] for paper in matched}
+def _tried(corpus: rank.Corpus, interest: Interest, matched: set[int]) -> Tried:
     count = len(corpus.store.papers)
     has = {keyword: len(having(corpus, keyword)) for keyword in interest.keywords}
-    told = telling(corpus, numbers, set(range(count)) - numbers, interest.keywords)
+    told = telling(corpus, matched, set(range(count)) - matched, interest.keywords)
     return Tried(
         name=interest.name,
         matched=len(matched),
@@ -170,11 +162,11 @@ def unmatched(
         recent = papers.seen_since(connection, since)
     if not recent:
         return []
-    corpus, memo = rank.fit(recent), rank.Memo()
-    wanted = [(person.name, each) for person in subscribers for each in person.interests]
-    rank.rank(corpus, list(dict.fromkeys(interest for _, interest in wanted)), [], memo)
-    return [
-        (name, interest.name, len(recent))
-        for name, interest in wanted
-        if not memo[interest].total.any()
-    ]
+    board = rank.Board(rank.fit(recent))
+    found = []
+    for person in subscribers:
+        board.make_room()
+        for interest, row in zip(person.interests, board.rows(person.interests), strict=True):
+            if not board.table[row].any():
+                found.append((person.name, interest.name, len(recent)))
+    return found

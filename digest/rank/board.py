@@ -110,6 +110,10 @@ class Board:
         """The columns of papers, by id; -1 for papers that are not here."""
         return self._column[np.minimum(ids, len(self._column) - 1)]
 
+    def main(self, rows: Sequence[int], column: int) -> int:
+        """The place among these rows of the interest that gives a paper the most points; ties: the first."""
+        return int(self.table[rows, column].argmax())
+
     def reasons(self, interest: Interest, row: int, column: int) -> tuple[Reason, ...]:
         """Why a paper has its points of one interest."""
         named = row, interest.name, column

@@ -8,8 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from digest.model import Interest
-from digest.rank.corpus import Corpus, Floats
-from digest.rank.score import excluded, prepare, score
+from digest.rank.batch import Floats
+from digest.rank.corpus import Corpus
+from digest.rank.score import score
 from digest.rank.text import Terms, terms, words
 
 LEAST_HITS = 2  # a phrase of one paper separates nothing
@@ -32,15 +33,13 @@ class Phrase(NamedTuple):
 
 def having(corpus: Corpus, keyword: str) -> set[int]:
     """Find the papers that have a keyword, as typed or in another form; their numbers in the store."""
-    interest = Interest(name=keyword, keywords=(keyword,))
-    points = score(prepare(corpus, interest), corpus.store)
-    found = {
-        int(number)
-        for text, field, values in points.parts
-        if field and text == keyword
-        for number in np.flatnonzero(values)
+    points = score(corpus, Interest(name=keyword, keywords=(keyword,)))
+    return {
+        number
+        for part in points.parts
+        if part.field and part.term == keyword
+        for number in part.papers.tolist()
     }
-    return found | excluded(corpus, Interest(name=keyword, keywords=(), exclude=(keyword,)))
 
 
 def telling(

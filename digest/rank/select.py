@@ -11,7 +11,7 @@ For each subscriber, among the papers that are new to them:
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
@@ -43,8 +43,13 @@ class Shown(NamedTuple):
     @classmethod
     def nothing(cls) -> Shown:
         """Nothing was shown to anybody."""
-        none = np.zeros(0, dtype=np.int64)
-        return cls(none, none, none, np.zeros(0, dtype=np.bool_))
+        return cls.of_one(())
+
+    @classmethod
+    def of_one(cls, shown: Iterable[tuple[int, int, bool]]) -> Shown:
+        """What was shown to the only subscriber there is: paper, dump, whether it was climbing."""
+        columns = np.array([*shown], dtype=np.int64).reshape(-1, 3).T
+        return cls(np.zeros_like(columns[0]), columns[0], columns[1], columns[2] > 0)
 
 
 class Fate(StrEnum):
@@ -62,8 +67,8 @@ class Fate(StrEnum):
     EDITION_FULL = "the edition is full"
 
 
-_STAGES = (Fate.CHOSEN, Fate.TWIN, Fate.AUTHOR, Fate.INTEREST_FULL, Fate.EDITION_FULL)
-_CHOSEN, _TWIN, _AUTHOR, _INTEREST_FULL, _EDITION_FULL = range(len(_STAGES))
+STAGES = (Fate.CHOSEN, Fate.TWIN, Fate.AUTHOR, Fate.INTEREST_FULL, Fate.EDITION_FULL)
+_CHOSEN, _TWIN, _AUTHOR, _INTEREST_FULL, _EDITION_FULL = range(len(STAGES))
 
 
 class Choice(NamedTuple):
@@ -97,8 +102,9 @@ def select(
     since: Sequence[datetime],
     shown: Shown,
     climbed: Mapping[int, int] | None = None,
+    until: datetime | None = None,
 ) -> Selection:
-    """Choose for each subscriber among papers first seen since then.
+    """Choose for each subscriber among papers first seen since then, and not after ``until``.
 
     ``climbed`` names the papers that have climbed strongly, each with the last dump before that.
     """
@@ -112,6 +118,8 @@ def select(
         totals += np.take(board.table, padded[:, place], axis=0, out=buffer, mode="clip")
     asked = np.array([max(1, each.min_points) for each in subscribers], dtype=np.int64)
     new, old = _new(board, since, shown)
+    if until:
+        new &= board.first_seen <= until.timestamp()
     again = _again(board, totals, asked, shown, old, climbed or {})
     totals *= new
     _veto(board, padded, totals)
@@ -314,7 +322,7 @@ def verdict(board: Board, selection: Selection, number: int, column: int) -> Fat
     """What came of a paper for one of the subscribers: the one reason why it is not in the edition."""
     for at in range(selection.bounds[number], selection.bounds[number + 1]):
         if selection.columns[at] == column:
-            return _STAGES[selection.fates[at]]
+            return STAGES[selection.fates[at]]
     if not selection.new[number, column]:
         mine = selection.shown.paper[selection.shown.reader == number]
         return Fate.SHOWN if board.papers[column].id in mine else Fate.TOO_OLD
@@ -327,7 +335,7 @@ def verdict(board: Board, selection: Selection, number: int, column: int) -> Fat
 
 def cut(board: Board, subscriber: Subscriber, rows: Sequence[int], column: int) -> int:
     """The points that this paper needs to match: its own, and what its main interest lacks."""
-    main = max(rows, key=lambda row: int(board.table[row, column]))
+    main = rows[board.main(rows, column)]
     total = int(board.table[rows, column].sum())
     lacking = int(board.needed[main]) - int(board.table[main, column])
     return max(1, subscriber.min_points, total + lacking if lacking > 0 else 0)

@@ -56,12 +56,17 @@ def _alike(corpus: Corpus, one: int, other: int) -> bool:
     return min(len(left), len(right)) >= FEW_TERMS and len(left & right) >= SAME * len(left | right)
 
 
+def ends(paper: Paper) -> tuple[str, ...]:
+    """The first and the last author, who count as those whose paper it is."""
+    return tuple({paper.authors[0]: 0, paper.authors[-1]: 0}) if paper.authors else ()
+
+
 def authors(papers: Sequence[Paper]) -> tuple[Ints, Ints]:
     """Pair papers with those of their first and last authors who have too many: columns, authors."""
     of: defaultdict[str, list[int]] = defaultdict(list)
     for column, paper in enumerate(papers):
-        for name in {paper.authors[0], paper.authors[-1]} if paper.authors else ():
-            of[name.casefold()].append(column)
+        for name in {each.casefold() for each in ends(paper)}:
+            of[name].append(column)
     many = [columns for _, columns in sorted(of.items()) if len(columns) > OF_ONE_AUTHOR]
     return (
         np.array([column for columns in many for column in columns], dtype=np.int64),

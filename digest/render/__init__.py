@@ -7,20 +7,23 @@ from datetime import date, datetime
 
 from babel.dates import format_datetime
 
-from digest.model import Edition, Entry, Message
+from digest.model import Edition, Entry, FeedEntry, Message
 from digest.render import mime
 from digest.render.fragments import Bodies
 from digest.render.frame import Frame, cleaned
 from digest.render.latex import readable
 from digest.render.templates import Renderer, load
-from digest.render.text import clean, slug
-from digest.render.view import card, locale, notice_page
+from digest.render.text import address, clean, slug
+from digest.render.view import card, in_words, locale, notice_page
 
 __all__ = [
     "Frame",
     "Renderer",
+    "address",
     "confirmation",
+    "feed_edition",
     "feed_entry",
+    "in_words",
     "load",
     "message",
     "message_id",
@@ -120,7 +123,13 @@ def _notice(
     )
 
 
-def feed_entry(renderer: Renderer, entry: Entry, frame: Frame) -> str:
-    """The HTML of one paper in a feed, with its whole abstract."""
-    shown = card(entry, frame, 4 * len(entry.paper.abstract))
-    return renderer.feed_entry.render(card=shown)
+def feed_entry(renderer: Renderer, entry: Entry, frame: Frame, length: int | None = None) -> str:
+    """The HTML of one paper in a feed, with its whole abstract, or about so many characters of it."""
+    limit = 4 * len(entry.paper.abstract) if length is None else length
+    shown = card(entry, frame, limit)
+    return renderer.feed_entry.render(card=shown, section=entry.section)
+
+
+def feed_edition(renderer: Renderer, edition: Edition, papers: Sequence[FeedEntry]) -> str:
+    """The HTML of a whole edition in a feed, made of its papers' entries."""
+    return renderer.feed_edition.render(edition=edition, papers=papers)

@@ -15,7 +15,7 @@ from digest.errors import TemplateError
 from digest.render.templates import environment
 
 _STYLE = "web/style.css"
-_PAGES = ("unsubscribe", "unsubscribed", "missing", "trouble")
+_PAGES = ("unsubscribe", "unsubscribed", "more", "less", "marked", "missing", "trouble")
 
 
 @dataclass(frozen=True, slots=True)

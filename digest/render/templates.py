@@ -14,7 +14,7 @@ import jinja2
 import jinja2.nodes
 
 from digest.errors import TemplateError
-from digest.model import Edition, Entry, Paper, Reason, Section, Signals
+from digest.model import Edition, Entry, FeedEntry, Paper, Reason, Section, Signals
 from digest.render import mime
 from digest.render.fragments import Cut, Part, Press
 from digest.render.frame import Frame
@@ -25,7 +25,7 @@ from digest.render.view import card, notice_page
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FEED_ENTRY = "feeds/entry.html.j2"
+FEED_ENTRY, FEED_EDITION = "feeds/entry.html.j2", "feeds/edition.html.j2"
 HTML, TEXT, SUBJECT, STYLE = (
     f"email/{name}" for name in ("edition.html.j2", "edition.txt.j2", "subject.txt.j2", "style.css")
 )
@@ -48,6 +48,7 @@ class Renderer:
     press: Press  #: of editions
     notices: Mapping[str, Notice]
     feed_entry: jinja2.Template
+    feed_edition: jinja2.Template
 
 
 def environment(folders: Sequence[Path]) -> jinja2.Environment:
@@ -83,10 +84,16 @@ def load(folders: Sequence[Path]) -> Renderer:
         press = Press(subject, Part(text.whole), Part(press.html.whole))
     for name in NOTICES:
         _try_notice(_notice(env, name, inline=False))
-    feed_entry = _get(env, FEED_ENTRY)
+    feed_entry, feed_edition = _get(env, FEED_ENTRY), _get(env, FEED_EDITION)
     for entry in (_FULL, _BARE):
-        _try(feed_entry.render, card=card(entry, _BARE_FRAME, 600))
-    return Renderer(press, {name: _notice(env, name) for name in NOTICES}, feed_entry)
+        _try(feed_entry.render, card=card(entry, _BARE_FRAME, 600), section=entry.section)
+    for edition, _ in _samples():
+        paper = FeedEntry(
+            uid="a", title="A", link="", html="<p>A</p>", listed_at=edition.composed_at
+        )
+        _try(feed_edition.render, edition=edition, papers=[paper])
+    notices = {name: _notice(env, name) for name in NOTICES}
+    return Renderer(press, notices, feed_entry, feed_edition)
 
 
 def _inlined(env: jinja2.Environment, name: str) -> Part:

@@ -168,7 +168,8 @@ def _pieces(text: str) -> Iterator[tuple[str, str]]:
 def slug(name: str) -> str:
     """A subscriber's name if it can be a file's; else one like it that no other subscriber shares."""
     plain = re.sub(r"[^a-z0-9]+", "-", name.casefold()).strip("-")
-    if plain == name and plain not in ("", "stream"):  # the feed of every paper has that name
+    taken = plain in ("", "stream") or plain.endswith("-editions")  # names of other feeds
+    if plain == name and not taken:
         return plain
     unique = hashlib.sha256(name.encode("utf-8", "replace")).hexdigest()[:6]
     return f"{plain[:60]}-{unique}".strip("-")

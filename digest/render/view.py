@@ -249,6 +249,11 @@ def _name(title: str, *, alone: bool) -> str:
     return short if colon and 3 <= len(short) <= 40 and not alone else cut(title, 60)
 
 
+def in_words(day: date, language: str) -> str:
+    """A date with its weekday."""
+    return _words(day, "full", language)
+
+
 @lru_cache(maxsize=4096)
 def _words(day: date, style: str, language: str) -> str:
     return format_date(day, style, locale=locale(language)).replace(" ", "\xa0")

@@ -40,6 +40,7 @@ from digest.settings.tables import (
     BouncesTable,
     DkimTable,
     EditionsTable,
+    FeedsTable,
     FolderSource,
     HttpTable,
     Interests,
@@ -79,6 +80,7 @@ class Settings(BaseSettings):
     web: WebTable = WebTable()
     schedule: ScheduleTable = ScheduleTable()
     editions: EditionsTable = EditionsTable()
+    feeds: FeedsTable = FeedsTable()
     http: HttpTable = HttpTable()
     source: tuple[Source, ...] = ()
 
@@ -95,6 +97,7 @@ class Config:
     web: WebTable
     schedule: ScheduleTable
     editions: EditionsTable
+    feeds: FeedsTable
     http: HttpTable
     sources: tuple[Source, ...]
     subscribers: tuple[Subscriber, ...]
@@ -142,6 +145,7 @@ def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Conf
         web=settings.web,
         schedule=settings.schedule,
         editions=settings.editions,
+        feeds=settings.feeds,
         http=settings.http,
         sources=tuple(_source_at(root(path), source) for source in settings.source),
         subscribers=subscribers,

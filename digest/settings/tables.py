@@ -223,6 +223,7 @@ TimeZone = Annotated[Line, AfterValidator(_time_zone)]
 TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
+HubUrl = Annotated[str, AfterValidator(lambda value: value and _web_address(value))]
 PingUrl = Annotated[str, AfterValidator(_ping_url)]
 WebAddress = Annotated[Line, AfterValidator(_web_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
@@ -348,6 +349,12 @@ class EditionsTable(Table):
     first_lookback: Duration = timedelta(days=7)
     keep_reasons: Duration = timedelta(days=90)
     trend: Number = Field(default=0.2, ge=0, le=1)
+
+
+class FeedsTable(Table):
+    """[feeds]"""
+
+    hub: HubUrl = ""
 
 
 class SourceTable(Table):

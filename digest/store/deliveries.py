@@ -172,6 +172,27 @@ def suppress(connection: Connection, refused: Sequence[Delivery], now: datetime)
         )
 
 
+def stop(connection: Connection, subscriber_id: int, now: datetime) -> int:
+    """End the deliveries of somebody who left, but those on their way already; return how many."""
+    theirs = select(schema.edition.c.id).where(schema.edition.c.subscriber_id == subscriber_id)
+    stopped = connection.execute(
+        update(schema.delivery)
+        .where(
+            schema.OPEN,
+            _row.edition_id.in_(theirs.scalar_subquery()),
+            or_(_row.state == DeliveryState.QUEUED, _row.state == DeliveryState.CLAIMED),
+        )
+        .values(
+            state=DeliveryState.SUPPRESSED,
+            lease_until=None,
+            not_before=None,
+            changed_at=now,
+            last_answer="unsubscribed",
+        )
+    )
+    return stopped.rowcount
+
+
 def resolve_doubtful(connection: Connection, now: datetime, state: DeliveryState) -> int:
     """Settle deliveries whose message was on its way when its lease ran out; return how many.
 

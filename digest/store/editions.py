@@ -17,6 +17,7 @@ from sqlalchemy import Column, Connection, Row, Table, bindparam, func, select, 
 from digest.model import DeliveryState, Edition, Entry, Paper, Ranked, Reason, Section, Signals
 from digest.store import papers, schema, upsert
 
+_HIGHEST = 2**31 - 1  # what the column of ids can hold
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
 Ints = npt.NDArray[np.int64]
 
@@ -46,6 +47,8 @@ def standing(connection: Connection, name: str) -> Standing | None:
 
 def standing_by_id(connection: Connection, subscriber_id: int) -> Standing | None:
     """Load one subscriber's standing by number, as links and envelopes name them."""
+    if subscriber_id > _HIGHEST:
+        return None
     subscriber = schema.subscriber.c
     row = connection.execute(_standings().where(subscriber.id == subscriber_id)).first()
     return Standing(*row) if row else None
@@ -113,6 +116,29 @@ def set_unsubscribed(
         .where(schema.subscriber.c.id == subscriber_id)
         .values(unsubscribed_at=unsubscribed_at, next_due_at=next_due_at)
     )
+
+
+def revoke_tokens(connection: Connection, name: str) -> bool:
+    """Raise a subscriber's token version, so that older tokens open nothing; False for an unknown name."""
+    subscriber = schema.subscriber.c
+    raised = connection.execute(
+        update(schema.subscriber)
+        .where(subscriber.name == name)
+        .values(token_version=subscriber.token_version + 1)
+    )
+    return raised.rowcount == 1
+
+
+def listed_before(connection: Connection, subscriber_id: int, until: datetime) -> set[int]:
+    """Collect the papers of a subscriber's editions before a time; what only came near does not count."""
+    edition = schema.edition.c
+    packed = connection.scalars(
+        select(edition.entries).where(
+            edition.subscriber_id == subscriber_id, edition.composed_at < until
+        )
+    )
+    entries = (entry for each in packed for entry in unpack(each))
+    return {paper_id for paper_id, _, section in entries if section != Section.NEAREST}
 
 
 class Showings(NamedTuple):
@@ -389,7 +415,6 @@ class Packed(NamedTuple):
     local_date: date
     composed_at: datetime
     dump_id: int
-    cut: int
     has_reasons: bool
     entries: list[tuple[int, int, Section]]  #: paper id, points, section
     delivery: DeliveryState | None
@@ -409,7 +434,6 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
             edition.local_date,
             edition.composed_at,
             edition.dump_id,
-            edition.cut,
             reason.edition_id.is_not(None),
             edition.entries,
             delivery.state,
@@ -420,7 +444,7 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
         .order_by(edition.composed_at)
     )
     return [
-        Packed._make((*row[:6], unpack(row[6]), DeliveryState(row[7]) if row[7] else None))
+        Packed._make((*row[:5], unpack(row[5]), DeliveryState(row[6]) if row[6] else None))
         for row in rows
     ]
 

@@ -283,6 +283,14 @@ def newest_dump_at(connection: Connection, at: datetime) -> int:
     return connection.scalar(select(func.max(_DUMP.id)).where(_DUMP.ingested_at <= at)) or 0
 
 
+def id_of(connection: Connection, uid: str) -> int | None:
+    """Find a paper by its permanent uid."""
+    found: int | None = connection.scalar(
+        select(schema.paper.c.id).where(schema.paper.c.uid == uid)
+    )
+    return found
+
+
 def find(connection: Connection, name: str) -> list[Paper]:
     """Find papers by id, arXiv id, or the start of a title (the whole title wins)."""
     revision = schema.revision.c

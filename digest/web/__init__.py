@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -28,8 +29,6 @@ from digest.errors import ConfigError, DigestError
 from digest.pipeline import Service
 from digest.render.pages import Pages
 
-Endpoint = Callable[[Request], Response]
-
 
 @dataclass(frozen=True, slots=True)
 class Site:
@@ -42,53 +41,66 @@ class Site:
 def application(site: Callable[[], Site]) -> Starlette:
     """Make the web application; ``site`` is asked at each request."""
 
-    def page(name: str, status: int = 200) -> Response:
-        kept = {"Cache-Control": "no-store"}
-        return Response(site().pages.html[name], status, kept, media_type="text/html")
-
-    def form(question: str, act: Callable[[Request], bool], done: str) -> Endpoint:
-        """A page that asks, and acts when its button is pressed."""
-
-        def answer(request: Request) -> Response:
-            if request.method != "POST":
-                return page(question)
-            return page(done) if act(request) else page("missing", 404)
-
-        return answer
-
-    def unsubscribe(request: Request) -> bool:
-        # RFC 8058 §3.2: neither cookie nor redirect. The link alone counts; the body is not even read.
-        number, token = request.path_params["subscriber_id"], request.path_params["token"]
-        return pipeline.unsubscribe(site().service, number, token, datetime.now(UTC))
+    def refused(_request: Request, error: Exception) -> Response:
+        if isinstance(error, HTTPException) and error.status_code != 404:
+            return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
+        return _page(site(), "missing", 404)
 
     def healthz(_request: Request) -> Response:
         with store.reading(site().service.engine) as connection:
             store.version(connection)
         return PlainTextResponse("ok\n")
 
-    def refused(_request: Request, error: Exception) -> Response:
-        if isinstance(error, HTTPException) and error.status_code != 404:
-            return PlainTextResponse(f"{error.detail}\n", error.status_code, error.headers)
-        return page("missing", 404)
-
-    link, both = "/{subscriber_id:int}/{token}", ["GET", "POST"]
     return Starlette(
         routes=[
-            Route(
-                f"/unsubscribe{link}",
-                form("unsubscribe", unsubscribe, "unsubscribed"),
-                methods=both,
-            ),
+            *_links(site),
             Route("/healthz", healthz),
             Route("/{path:path}", _Published(site), methods=["GET"]),
         ],
         middleware=[Middleware(_Guarded, site=site)],
         exception_handlers={
             HTTPException: refused,
-            DigestError: lambda _request, _error: page("trouble", 503),
-            Exception: lambda _request, _error: page("trouble", 500),
+            DigestError: lambda _request, _error: _page(site(), "trouble", 503),
+            Exception: lambda _request, _error: _page(site(), "trouble", 500),
         },
     )
+
+
+def _page(site: Site, name: str, status: int = 200) -> Response:
+    kept = {"Cache-Control": "no-store"}
+    return Response(site.pages.html[name], status, kept, media_type="text/html")
+
+
+def _links(site: Callable[[], Site]) -> list[Route]:
+    """The links of a mail: a page that asks, and acts when its button is pressed."""
+
+    def route(question: str, end: str, act: Callable[[Request], bool], done: str) -> Route:
+        def answer(request: Request) -> Response:
+            if request.method != "POST":
+                return _page(site(), question)
+            return _page(site(), done) if act(request) else _page(site(), "missing", 404)
+
+        path = f"/{question}/{{subscriber_id:int}}/{{token}}{end}"
+        return Route(path, answer, methods=["GET", "POST"])
+
+    def unsubscribe(request: Request) -> bool:
+        # RFC 8058 §3.2: neither cookie nor redirect. The link alone counts; the body is not even read.
+        number, token = request.path_params["subscriber_id"], request.path_params["token"]
+        return pipeline.unsubscribe(site().service, number, token, datetime.now(UTC))
+
+    def mark(verdict: Literal["more", "less"]) -> Callable[[Request], bool]:
+        def act(request: Request) -> bool:
+            given = request.path_params
+            link = (given["subscriber_id"], given["token"], given["paper_uid"])
+            return pipeline.mark_by_link(site().service, link, verdict, datetime.now(UTC))
+
+        return act
+
+    return [
+        route("unsubscribe", "", unsubscribe, "unsubscribed"),
+        route("more", "/{paper_uid}", mark("more"), "marked"),
+        route("less", "/{paper_uid}", mark("less"), "marked"),
+    ]
 
 
 class _Published:
