@@ -49,7 +49,7 @@ def _reason(reason: Reason) -> Reason:
     interest = reason.interest and line(reason.interest)
     term = line(reason.term)
     same = (interest, term) == (reason.interest, reason.term)
-    return reason if same else replace(reason, interest=interest, term=term)
+    return reason if same else reason._replace(interest=interest, term=term)
 
 
 def _text(text: str) -> str:
