@@ -37,7 +37,13 @@ from tests.hostile import Script, serving
 from tests.process import Command
 
 BEGIN = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
-_ONCE = {"while ingesting", "before claim", "after claim", "at connect"}  # in one run
+_ONCE = {
+    "while ingesting",
+    "while composing",
+    "before claim",
+    "after claim",
+    "at connect",
+}  # in one run
 _FIRST = ("while ingesting", "while composing")  # there is nothing to kill there later in a round
 _CONFIG = """
 [service]
@@ -66,6 +72,7 @@ keywords = ["choosing papers"]
 _PAPER = """Title: On choosing papers, part {number}
 PDF: https://arxiv.org/pdf/2611.{number:05}
 Summary: Choosing papers is what readers do, and naïve ones too; this is study number {number} of how they do it.
+ It is unlike the others: {own}.
 ---
 """
 _LEDGER = select(
@@ -215,7 +222,8 @@ class World:
         """Let a day pass and a paper come."""
         self.rounds += 1
         dump = self.folder / "dumps" / f"{self.rounds}.txt"
-        dump.write_text(_PAPER.format(number=self.rounds))
+        own = " ".join(f"word{self.rounds}x{each}" for each in range(100))  # no near-duplicate
+        dump.write_text(_PAPER.format(number=self.rounds, own=own))
         os.utime(dump, (0, 0))  # nobody is still writing it
 
     def drain(self) -> None:

@@ -21,7 +21,11 @@ NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)  # a Saturday
 
 # The machine may be busy; a slow example is no failure.
 settings.register_profile(
-    "digest", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True
+    "digest",
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=[HealthCheck.too_slow],
+    print_blob=True,
 )
 settings.load_profile("digest")
 

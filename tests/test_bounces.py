@@ -172,6 +172,8 @@ def test_each_mail_has_an_envelope_of_its_own_that_names_nobody(service: pipelin
 def test_an_address_that_is_not_there_is_suppressed_at_once(
     verp: bool, service: pipeline.Service, arrive: Callable[[bytes], None]
 ) -> None:
+    if not verp:
+        service = replace(service, bounces="")
     [mail] = sent(service)
     arrive(delivery_report(mail, *HARD, verp=verp))
 
@@ -238,7 +240,7 @@ def test_wishes_go_to_the_bounce_mailbox_only_where_we_read_it(service: pipeline
     sender = "papers@example.org"
     for read_by_us, to in ((service.read_mailbox, BOUNCES), (None, sender)):
         frame = replace(service, read_mailbox=read_by_us).frame_for("me", "me@example.org", None)
-        assert frame.unsubscribe_mailto.startswith(f"{to}?")
+        assert frame.unsubscribe_mailto.startswith(f"mailto:{to}?")
 
 
 def test_a_report_with_an_envelope_that_we_never_made_suppresses_nobody(
@@ -315,3 +317,22 @@ def test_no_mail_whatever_it_is_stops_the_reader(content: bytes) -> None:
     )
     for head in heads:
         assert reports.read(head + content).kind in {"hard", "soft", "nothing", "complaint", "odd"}
+
+
+@pytest.mark.parametrize("name", ["=?utf-8?q?unsubscribe_a=00b_", "=?utf-7?q?unsubscribe_+2AA-_"])
+def test_a_wish_that_no_database_takes_stops_nothing(
+    name: str, service: pipeline.Service, arrive: Callable[[bytes], None]
+) -> None:
+    arrive(f"Subject: {name}{'a' * 22}?=\n\n".encode())
+
+    assert {"odd": 1} == dict(read(service))
+
+
+def test_where_envelopes_tell_a_message_id_alone_suppresses_nobody(
+    service: pipeline.Service, arrive: Callable[[bytes], None]
+) -> None:
+    [mail] = sent(service)
+    arrive(delivery_report(mail, *HARD, verp=False))
+    read(service)
+
+    assert [] == reasons(service)

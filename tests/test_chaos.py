@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import random
 import re
 
 import pytest
@@ -19,7 +18,7 @@ POLICIES = pytest.mark.parametrize("policy", ["resend", "hold"])
 @pytest.fixture
 def seed() -> int:
     """Give a number that a failure shows; DIGEST_TEST_SEED sets it."""
-    chosen = int(os.environ.get("DIGEST_TEST_SEED") or random.SystemRandom().randrange(10**6))
+    chosen = int(os.environ.get("DIGEST_TEST_SEED", "1"))
     print(f"DIGEST_TEST_SEED={chosen}")  # noqa: T201 - shown where a test fails
     return chosen
 

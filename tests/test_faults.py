@@ -107,7 +107,7 @@ def test_feeds_that_do_not_fit_keep_their_old_bytes_and_cost_no_mail(tmp_path: P
         tally = made.tally()
 
     assert 0 == code  # the mail went out
-    assert "feed of every paper: [Errno 28] No space left on device" in told
+    assert "feed of every paper we saw: No space left on device" in told
     assert (before, []) == (full, drafts)
     assert all(after[path] != before[path] for path in before)
     assert (6, []) == (tally.accepted, tally.wrong)
@@ -285,4 +285,4 @@ def test_processes_at_once_share_the_work_and_a_killed_one_costs_nothing(engine:
         tally = made.tally()
 
     assert (0, []) == (tally.lost, tally.wrong)
-    assert tally.accepted <= 20 + made.kills
+    assert tally.accepted <= 20 + made.kills * tally.connections

@@ -84,7 +84,7 @@ def place(
         pytest.param({"dot": SPAM}, 0, "554 5.7.1 looks like spam", id="554 after the dot"),
         pytest.param({"DATA": NOT_YOU}, 0, "554 5.7.1 not from you", id="554 at DATA"),
         pytest.param({"MAIL": NOT_YOU}, 0, "554 5.7.1 not from you", id="554 at MAIL"),
-        pytest.param({"MAIL": [b"what?\r\n"]}, 2, "reader 0: ", id="no SMTP"),
+        pytest.param({"MAIL": [b"what?\r\n"]}, 2, "an answer that is none", id="no SMTP"),
         pytest.param({"MAIL": [ENDLESS]}, 2, "too long", id="endless line"),
     ],
 )

@@ -45,7 +45,7 @@ def browser(service: pipeline.Service) -> Iterator[httpx.Client]:
     shown = pages.load([ROOT / "templates"], "Daily papers")
     with (
         serving(lambda: Site(service, shown), "127.0.0.1", 0) as port,
-        httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser,
+        httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as browser,
     ):
         yield browser
 
@@ -89,13 +89,15 @@ def test_one_click_lets_go_and_what_was_queued_is_not_sent(
 ) -> None:
     compose(service)
     answer = browser.post(link(service), data={"List-Unsubscribe": "One-Click"})
-    counts, _ = pipeline.deliver(service, NOW)
+    pipeline.deliver(service, NOW)
+    with store.reading(service.engine) as connection:
+        states = deliveries.delivery_counts(connection)
 
     assert 200 == answer.status_code
     assert "You are unsubscribed" in answer.text
     assert "set-cookie" not in answer.headers
     assert "me@example.org" not in answer.text
-    assert {DeliveryState.SUPPRESSED: 1} == dict(counts)
+    assert {DeliveryState.SUPPRESSED: 1} == states
     assert not (tmp_path / "outbox").exists()
 
 
@@ -253,7 +255,7 @@ def test_the_daemon_serves_pages_beside_its_passes_until_sigterm(tmp_path: Path)
         [port] = next(
             found for line in daemon.stderr if (found := re.findall(r"listens on .*:(\d+)", line))
         )
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60) as browser:
             assert "Unsubscribe?" in browser.get(f"/unsubscribe/1/{'a' * 22}").text
             assert "ok\n" == browser.get("/healthz").text
         while not (
@@ -340,8 +342,8 @@ def test_a_mark_is_made_by_pressing_and_not_by_looking(
     compose(service)
     with store.reading(service.engine) as connection:
         standing = editions.standing(connection, "me")
-        [edition] = editions.recent_editions(connection, 1)
-    assert standing
+        assert standing
+        [edition] = editions.recent_editions(connection, standing.id)
     frame = service.frame_for("me", "me@example.org", standing)
     [entry, *_] = edition.entries
     path = f"{frame.more_url}/{entry.paper.uid}".removeprefix("https://papers.example.org")
@@ -353,7 +355,7 @@ def test_a_mark_is_made_by_pressing_and_not_by_looking(
     assert 200 == browser.get(path).status_code
     assert [] == marks()
     assert 404 == browser.post(f"{path}x").status_code
-    assert 404 == browser.post(path.replace("/more/1/", "/more/1/a")).status_code
+    assert 404 == browser.post(path.replace("/more/", "/more/1")).status_code
     assert [] == marks()
     assert 200 == browser.post(path).status_code
     assert [(entry.paper.id, "more")] == marks()

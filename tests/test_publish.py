@@ -18,8 +18,19 @@ import pytest
 from lxml import etree, html
 
 from digest import feeds, pipeline, render, store
+from digest.errors import DigestError
 from digest.feeds.window import KEPT
-from digest.model import Edition, Entry, Paper, Reason, Schedule, Section, Signals
+from digest.model import (
+    Dump,
+    Edition,
+    Entry,
+    Paper,
+    Reason,
+    Schedule,
+    Section,
+    Sighting,
+    Signals,
+)
 from digest.pipeline import listing
 from digest.store import editions
 from tests.conftest import NOW
@@ -36,7 +47,17 @@ def made(tmp_path: Path) -> Iterator[pipeline.Service]:
     """Open an installation with a person and a public interest set, and a few papers for both."""
     engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
     store.require_current(engine)
-    new_papers(engine, NOW - timedelta(minutes=40))
+    for words in ("by candlelight in old libraries", "on trains between two stations"):
+        title = f"Readers {words}"
+        told = " ".join(f"{word}{number}" for word in words.split() for number in range(12))
+        paper = Paper(title=title, abstract=f"They read {words}. {told}")
+        dump = Dump(
+            source="test",
+            name=title,
+            content_hash=title,
+            sightings=(Sighting(place="line 1", paper=paper),),
+        )
+        pipeline.ingest(engine, dump, NOW - timedelta(minutes=40), label=title)
     yield replace(service(engine, tmp_path, [ME, ALL]), url=URL)
     engine.dispose()
 
@@ -434,3 +455,13 @@ def test_without_an_address_of_ours_no_hub_hears_anything(made: pipeline.Service
         pipeline.run_pass(replace(made, hub=address, url=""), NOW)
 
     assert [] == heard
+
+
+def test_public_feeds_cannot_be_revoked(made: pipeline.Service) -> None:
+    pipeline.run_pass(made, NOW)
+    before = names(made)
+
+    with pytest.raises(DigestError, match="agents are public"):
+        pipeline.revoke(made, "agents", NOW)
+    pipeline.run_pass(made, NOW)
+    assert before == names(made)

@@ -48,7 +48,7 @@ def feeds(context: click.Context, as_json: bool) -> None:
 def revoke(context: Context, name: str) -> None:
     """Give a subscriber's private feeds new addresses; whoever has the old ones reads nothing more.
 
-    Links in mails that were sent before open nothing more either.
+    Links to unsubscribe in mails that were sent before go on working; those to say more or less do not.
 
     \b
     Example:

@@ -82,22 +82,27 @@ def _told(line: Line) -> str:
 
 
 EDITIONS = click.argument("editions", metavar="[EDITION]...", nargs=-1, type=int)
-ALL = click.option("--all", "everything", is_flag=True, help="All uncertain deliveries.")
+ALL = click.option("--all", "everything", is_flag=True, help="All of them.")
 
 
 @deliveries.command()
 @EDITIONS
 @ALL
+@click.option("--failed", is_flag=True, help="Those that failed, and not the uncertain ones.")
 @click.pass_obj
-def release(context: Context, editions: tuple[int, ...], everything: bool) -> None:
+def release(context: Context, editions: tuple[int, ...], everything: bool, failed: bool) -> None:
     """Send uncertain deliveries again, with the same bytes. Who has it already may get it twice.
+
+    With --failed, send what the server refused for good, once its reason is gone.
 
     \b
     Examples:
       digest deliveries release 1041
       digest deliveries release --all
+      digest deliveries release --failed --all
     """
-    done = _decide(context, editions, everything, DeliveryState.QUEUED)
+    of = DeliveryState.FAILED if failed else DeliveryState.UNCERTAIN
+    done = _decide(context, editions, everything, DeliveryState.QUEUED, of)
     click.echo(f"{done} queued again; the next pass sends them: digest run")
 
 
@@ -117,7 +122,11 @@ def drop(context: Context, editions: tuple[int, ...], everything: bool) -> None:
 
 
 def _decide(
-    context: Context, editions: tuple[int, ...], everything: bool, state: DeliveryState
+    context: Context,
+    editions: tuple[int, ...],
+    everything: bool,
+    state: DeliveryState,
+    of: DeliveryState = DeliveryState.UNCERTAIN,
 ) -> int:
     if bool(editions) == everything:
         raise click.UsageError("name editions, or give --all")
@@ -125,10 +134,11 @@ def _decide(
     from digest.store import deliveries as ledger
 
     with context.service() as service, store.writing(service.engine) as connection:
-        done = ledger.decide(connection, state, datetime.now(UTC), None if everything else editions)
+        wanted = None if everything else editions
+        done = ledger.decide(connection, state, datetime.now(UTC), wanted, of=of)
     if missed := sorted({*editions} - {*done}):
         named = ", ".join(map(str, missed))
-        click.echo(f"not uncertain, and left alone: {named}", err=True)
+        click.echo(f"not {of}, and left alone: {named}", err=True)
     return len(done)
 
 

@@ -273,6 +273,7 @@ def summary(outcome: Outcome) -> str:
         _count(outcome.editions, "edition"),
         f"{_count(outcome.sent, 'mail')} sent",
         f"{outcome.nothing_new} had nothing new" if outcome.nothing_new else "",
+        f"{outcome.already} already had today's edition" if outcome.already else "",
         f"{outcome.too_few} have too few papers waiting" if outcome.too_few else "",
         f"{outcome.too_late} came too late and join the next" if outcome.too_late else "",
         f"{outcome.held} wait for {', '.join(outcome.held_for)}" if outcome.held else "",

@@ -36,7 +36,7 @@ def read(content: bytes) -> Report:
 
 
 def _read(mail: Message) -> Report:
-    subject = " ".join(str(make_header(decode_header(mail["Subject"] or ""))).split())
+    subject = _readable(str(make_header(decode_header(mail["Subject"] or ""))))
     if mail.get_content_type() != "multipart/report":
         return Report(kind="odd", detail="no report", subject=subject)
     parts = {part.get_content_type(): part for part in mail.walk()}
@@ -49,12 +49,17 @@ def _read(mail: Message) -> Report:
             recipient = recipient or (parseaddr(str(ours["To"] or ""))[1] if ours else "")
             return Report(
                 kind=said,
-                detail=" ".join(detail.split())[:300],
+                detail=_readable(detail)[:300],
                 subject=subject,
                 recipient=recipient,
                 message_id=message_id,
             )
     return Report(kind="odd", detail="a report of another kind", subject=subject)
+
+
+def _readable(text: str) -> str:
+    """Keep words fit for a database: none takes zero bytes or half characters."""
+    return " ".join("".join(each if each.isprintable() else " " for each in text).split())
 
 
 def _quoted(parts: dict[str, Message]) -> Message | None:

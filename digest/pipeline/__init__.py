@@ -87,6 +87,7 @@ class Outcome:
     due: int = 0  #: whose hour it was, whatever came of it
     editions: int = 0
     nothing_new: int = 0
+    already: int = 0  #: had their edition of that local date before
     too_few: int = 0  #: papers wait, but fewer than the subscriber wants at once
     too_late: int = 0  #: after downtime; joins the next edition
     held: int = 0  #: wait for sources that are late
@@ -153,6 +154,7 @@ def run_pass(
         due=composed.counts.total() + len(composed.errors),
         editions=composed.counts["editions"],
         nothing_new=composed.counts["nothing new"],
+        already=composed.counts["already"],
         too_few=composed.counts["too few"],
         too_late=composed.counts["too late"],
         held=composed.counts["held"],

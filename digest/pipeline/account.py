@@ -57,7 +57,11 @@ def status(service: Service) -> Status:
             paper_count=count,
             dump_count=dumps,
             recent_dumps=papers.recent_dumps(connection),
-            failing=fetches.failing(connection),
+            failing=[
+                each
+                for each in fetches.failing(connection)
+                if each.source in {"bounces", *(source.name for source in service.sources)}
+            ],
             passes=recent_passes(connection, _PASSES_SHOWN),
             deliveries=deliveries.delivery_counts(connection),
             waiting=deliveries.waiting(connection),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
 from datetime import datetime, timedelta
@@ -9,11 +10,13 @@ from datetime import datetime, timedelta
 from digest import render, store, tokens
 from digest.deliver import reports
 from digest.deliver.reports import Report
-from digest.errors import DeliveryError
+from digest.errors import DeliveryError, StoreError
 from digest.pipeline.leave import hide_feeds, let_go, unsubscribe_by_mail
 from digest.pipeline.service import Service
 from digest.store import bounces, editions, fetches, suppressions
 from digest.store.fetches import Fetch
+
+log = logging.getLogger(__name__)
 
 _REMEMBERED = timedelta(days=60)  # a report that comes later than this is matched by VERP alone
 _PLACE = "bounces"  # under which the store keeps when the mailbox was read
@@ -36,7 +39,13 @@ def read_bounces(
     error = None
 
     def read(content: bytes) -> bool:
-        found = _read(service, content, now)
+        try:
+            found = _read(service, content, now)
+        except StoreError:
+            raise
+        except Exception:  # anybody can send anything here
+            log.warning("bounces: a mail cannot be understood", exc_info=True)
+            found = "odd"
         counts[found] += 1
         return found != "odd"
 
@@ -92,6 +101,7 @@ def _edition(service: Service, content: bytes, report: Report, now: datetime) ->
             number = tokens.unseal(service.keys, "bounce", found[1].decode())
             if number is not None:
                 return number
+        return None  # a Message-ID could be computed by others; our envelope could not
     to = report.recipient.lower()
     names = [
         name

@@ -152,6 +152,12 @@ class Choice(NamedTuple):
     selection: select.Selection  #: of all who were looked at together
     number: int  #: the subscriber's in it
 
+    @property
+    def empty(self) -> bool:
+        """Whether there is no paper to show, also where some matched and all were left out."""
+        _, _, _, *sections = self.selection.choices[self.number]
+        return not any(sections)
+
     def entries(self, board: rank.Board, subscriber: Subscriber) -> tuple[Ranked, ...]:
         """The papers with their reasons: what costs most, so only for an edition that there will be."""
         rows = self.selection.rows[self.number]
@@ -220,7 +226,8 @@ def _draft(
         return "too late"
     if day == last:
         return "already"
-    if not choice.matched and (subscriber.when_nothing == "skip" or not choice.considered):
+    nothing = subscriber.when_nothing == "skip" or not choice.considered
+    if (nothing and not choice.matched) or (choice.matched and choice.empty):
         return "nothing new"
     if not batch.everyone and not rules.enough(subscriber, choice.matched):
         return "too few"

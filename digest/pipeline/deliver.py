@@ -200,13 +200,13 @@ class _Run:
         if answer.kind is Kind.UNKNOWN:
             self.unknown.append((each, answer.text))
             self.over = self.over or self._too_many_unknown
-        state, later = DeliveryState.QUEUED, retry_at(now, delivery.refusals, delivery.edition_id)
-        if answer.kind is Kind.UNCERTAIN:
-            state = self.service.when_uncertain
-        elif answer.kind is not Kind.UNKNOWN and later >= each.next_at:
-            state = DeliveryState.FAILED
-            self.errors.append(f"{each.name}: given up, as the next edition is due")
         doubtful = answer.kind is Kind.UNCERTAIN
+        state = self.service.when_uncertain if doubtful else DeliveryState.QUEUED
+        later = retry_at(now, delivery.refusals, delivery.edition_id)
+        tried_again = state is DeliveryState.QUEUED and answer.kind is not Kind.UNKNOWN
+        if tried_again and later >= each.next_at:
+            state = DeliveryState.UNCERTAIN if doubtful else DeliveryState.FAILED
+            self.errors.append(f"{each.name}: given up, as the next edition is due")
         return Mark(delivery, state, answer.text, later, doubtful)
 
     def stop(self, why: str) -> None:
@@ -261,7 +261,9 @@ def _prepare(
         refused = suppressions.among(connection, [each.address for each in claimed])
         try:
             loaded = editions.load_editions(connection, [each.edition_id for each in claimed])
-        except (KeyError, TypeError, ValueError):  # one is broken; each by itself, then
+        except StoreError:
+            raise
+        except Exception:  # one is broken; each by itself, then
             loaded = {}
     for delivery in claimed:
         reason = refused.get(delivery.address.lower())

@@ -52,7 +52,9 @@ def publish(
         except StoreError:
             raise
         except Exception as error:  # one feed's trouble is not the others'
-            errors.append(f"feed of {name or listing.STREAM}: {error}")
+            # The path of a private feed is as good as a password, and stays out of every log.
+            told = f"{error.strerror}" if isinstance(error, OSError) else str(error)
+            errors.append(f"feed of {name or listing.STREAM}: {told}")
             continue
         count += bool(written)
         changed += written
@@ -98,8 +100,11 @@ def withdraw(service: Service, name: str) -> None:
     if standing is None or name not in service.subscribers:
         return
     left = standing.token_version + bool(standing.unsubscribed_at)
+    here = "" if standing.unsubscribed_at else service.feed_stem(name, standing)
     for version in range(1, left):
         stem = service.feed_stem(name, standing._replace(token_version=version))
+        if stem == here:  # a public name does not change
+            continue
         _remove(service, (stem, f"{stem}-editions"))
 
 
@@ -108,6 +113,8 @@ def revoke(service: Service, name: str, now: datetime) -> None:
 
     Raises DigestError where there is no such subscriber, or the old files cannot be removed.
     """
+    if service.is_public(name):
+        raise DigestError(f"the feeds of {name} are public: anyone may read them")
     with store.writing(service.engine) as connection:
         if not editions.revoke_tokens(connection, name):
             raise DigestError(f"{name} is not known yet; digest run makes them known")
@@ -150,7 +157,7 @@ def _tidy(service: Service, public: Iterable[Feed]) -> list[str]:
             if ours and f"feeds/{path.name}" not in wanted:
                 path.unlink(missing_ok=True)
     except OSError as error:
-        return [f"{error.filename}: {error.strerror}"]
+        return [f"{folder}: {error.strerror}"]
     return []
 
 

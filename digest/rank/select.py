@@ -120,9 +120,9 @@ def select(
     new, old = _new(board, since, shown)
     if until:
         new &= board.first_seen <= until.timestamp()
+    _veto(board, padded, totals)
     again = _again(board, totals, asked, shown, old, climbed or {})
     totals *= new
-    _veto(board, padded, totals)
     reader, column, main = _matching(board, padded, totals, asked)
     bounds = np.searchsorted(reader, np.arange(len(rows) + 1))
     fates = np.zeros(len(reader), dtype=np.int8)

@@ -212,10 +212,17 @@ def resolve_doubtful(connection: Connection, now: datetime, state: DeliveryState
 
 
 def decide(
-    connection: Connection, state: DeliveryState, now: datetime, editions: Iterable[int] | None
+    connection: Connection,
+    state: DeliveryState,
+    now: datetime,
+    editions: Iterable[int] | None,
+    *,
+    of: DeliveryState = DeliveryState.UNCERTAIN,
 ) -> list[int]:
-    """Settle uncertain deliveries as the operator says; all of them for None. Return of which editions."""
-    chosen = update(schema.delivery).where(schema.OPEN, _row.state == DeliveryState.UNCERTAIN)
+    """Settle uncertain (or failed) deliveries as the operator says; all for None. Return of which editions."""
+    chosen = update(schema.delivery).where(_row.state == of)
+    if of is DeliveryState.UNCERTAIN:
+        chosen = chosen.where(schema.OPEN)
     if editions is not None:
         chosen = chosen.where(_row.edition_id.in_(list(editions)))
     rows = connection.execute(

@@ -345,19 +345,27 @@ def unpack_all(packed: Sequence[bytes]) -> tuple[Ints, Ints, Ints]:
 
     Lists of one layout and length are read together: a list at a time would cost ten times as much.
     """
-    alike: defaultdict[tuple[int, int], list[int]] = defaultdict(list)
+    alike: defaultdict[tuple[bytes, int], list[int]] = defaultdict(list)
     for number, each in enumerate(packed):
-        alike[each[0], len(each)].append(number)
+        alike[each[:1], len(each)].append(number)
     found = [np.empty((3, 0), np.int64)]
-    for (flags, size), numbers in alike.items():
-        count = len(unpack(packed[numbers[0]]))  # also says whether it is sound
+    for (flag, size), numbers in alike.items():
+        try:
+            count, flags = len(unpack(packed[numbers[0]])), flag[0]
+        except (
+            ValueError,
+            IndexError,
+        ):  # of what is damaged nothing is known; whoever reads that edition is told
+            continue
+        if not count:
+            continue
         layout = np.dtype(
             [
                 ("flags", "u1"),
                 ("base", "<u4"),
-                ("ids", "<u4" if flags & _WIDE_IDS else "<u2", count),
-                ("points", "<i4" if flags & _WIDE_POINTS else "<u2", count),
-                ("sections", "u1", count if flags & _SECTIONED else 0),
+                ("ids", "<u4" if flags & _WIDE_IDS else "<u2", (count,)),
+                ("points", "<i4" if flags & _WIDE_POINTS else "<u2", (count,)),
+                ("sections", "u1", (count if flags & _SECTIONED else 0,)),
             ]
         )
         assert layout.itemsize == size

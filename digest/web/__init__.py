@@ -5,6 +5,7 @@ GET and HEAD never change anything, since scanners follow every link in a mail.
 
 from __future__ import annotations
 
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -17,7 +18,6 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
@@ -26,6 +26,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from digest import pipeline, store
 from digest.errors import ConfigError, DigestError
+from digest.feeds import FORMATS
 from digest.pipeline import Service
 from digest.render.pages import Pages
 
@@ -38,7 +39,7 @@ class Site:
     pages: Pages
 
 
-def application(site: Callable[[], Site]) -> Starlette:
+def application(site: Callable[[], Site]) -> ASGIApp:
     """Make the web application; ``site`` is asked at each request."""
 
     def refused(_request: Request, error: Exception) -> Response:
@@ -51,19 +52,21 @@ def application(site: Callable[[], Site]) -> Starlette:
             store.version(connection)
         return PlainTextResponse("ok\n")
 
-    return Starlette(
+    made = Starlette(
         routes=[
             *_links(site),
             Route("/healthz", healthz),
             Route("/{path:path}", _Published(site), methods=["GET"]),
         ],
-        middleware=[Middleware(_Guarded, site=site)],
         exception_handlers={
             HTTPException: refused,
             DigestError: lambda _request, _error: _page(site(), "trouble", 503),
             Exception: lambda _request, _error: _page(site(), "trouble", 500),
         },
     )
+    return _Guarded(
+        made, site
+    )  # around all of it: what answers a fault of ours stands outside middleware
 
 
 def _page(site: Site, name: str, status: int = 200) -> Response:
@@ -113,8 +116,18 @@ class _Published:
         folder = self._site().service.output
         if not folder.is_dir():  # nothing was published yet
             raise HTTPException(404)
-        files = StaticFiles(directory=folder)
-        await files(scope, receive, send)
+
+        async def typed(message: Message) -> None:
+            kind = FORMATS.get(scope["path"].rpartition(".")[2])
+            if kind and message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                if "content-type" in headers:
+                    headers["Content-Type"] = f"{kind.media_type}; charset=utf-8"
+                headers["Cache-Control"] = "private, max-age=300"
+                headers["X-Robots-Tag"] = "noindex"
+            await send(message)
+
+        await StaticFiles(directory=folder)(scope, receive, typed)
 
 
 class _Guarded:
@@ -145,7 +158,9 @@ def serving(site: Callable[[], Site], host: str, port: int) -> Iterator[int]:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
-        raise ConfigError(f"web.listen: {host}:{port}: {error.strerror or error}") from error
+        raise ConfigError(
+            f"web.listen: {host}:{port}: {os.strerror(error.errno) if error.errno else error}"
+        ) from error
     server = uvicorn.Server(
         uvicorn.Config(
             application(site),
@@ -154,6 +169,7 @@ def serving(site: Callable[[], Site], host: str, port: int) -> Iterator[int]:
             log_level="warning",
             server_header=False,
             lifespan="off",
+            ws="none",
             limit_concurrency=200,
             timeout_graceful_shutdown=10,
         )
