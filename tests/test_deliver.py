@@ -358,3 +358,16 @@ def test_many_writers_of_one_file_leave_one_whole_file_and_no_draft(tmp_path: Pa
         list(pool.map(lambda text: [write_atomically(target, text) for _ in range(50)], texts))
     assert target.read_bytes() in texts
     assert [target] == list(tmp_path.iterdir())
+
+
+def test_a_server_that_takes_a_message_and_hangs_up_gets_no_copy_once_the_next_edition_is_due(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    with scripted(dot=b"") as script:
+        made = service(engine, tmp_path, lambda: smtp(script.server(), "papers@example.org"))
+        made = replace(made, when_uncertain=DeliveryState.QUEUED)
+        for hours in (0, 1, 12, 24, 36, 48, 60, 72, 84, 96):
+            pipeline.run_pass(made, NOW + timedelta(hours=hours), everyone=True)
+
+    assert {"uncertain": 1} == ledger(engine)
+    assert 2 <= len(script.bodies) <= 6

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from textwrap import shorten
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -304,7 +305,8 @@ def _repeated(values: dict[str, Any], loc: Loc) -> Iterator[Fault]:
 
 def _first(table: InterestTable) -> str:
     """What an interest without a name is called."""
-    said = (*table.keywords, table.about[:40], *table.authors, *table.organisations)
+    about = shorten(table.about, 40, placeholder=" …")
+    said = (*table.keywords, about, *table.authors, *table.organisations)
     return next(filter(None, said))
 
 
