@@ -202,10 +202,14 @@ def reader(name: str, wanted: Schedule, *, email: str | None = None) -> Subscrib
 def new_papers(engine: store.Engine, now: datetime, count: int = 3) -> None:
     """Ingest papers that every reader wants."""
     stamp = f"{now:%Y%m%d%H%M%S}"
+
+    def own(n: int) -> str:  # words enough of its own that it is nobody's near-duplicate
+        return " ".join(f"{stamp}x{n}x{each}" for each in range(60))
+
     found = tuple(
         Sighting(
             place="line 1",
-            paper=Paper(title=f"Readers Number {stamp} {n}", abstract=f"{stamp} {n} {FILLER}"),
+            paper=Paper(title=f"Readers Number {stamp} {n}", abstract=f"{own(n)}. {FILLER}"),
         )
         for n in range(count)
     )
