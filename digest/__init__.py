@@ -10,9 +10,10 @@ The flow, which is also the map of the code::
                                                      deliver (claim → send → mark)
 
 `sources`, `identity`, `snapshot`, `store`, `edition`, `rank`, `render`, `feeds` and `deliver` are the stages,
-with `http`, `tokens` and `metrics` beside them; none imports another. `pipeline` calls them in order.
-`schedule` ticks. `cli` is the only place that reads the `settings`, prints or exits. `model` holds the
-values that travel, `errors` what is told to people.
+with `http`, `tokens`, `metrics`, `doctor` (DNS and the mail server) and `gallery` (every shape of a mail) beside
+them; none imports another. `pipeline` calls them in order. `schedule` ticks, `web` answers the links of a mail
+and serves what was published. `cli` is the only place that reads the `settings`, prints or exits. `model` holds
+the values that travel, `errors` what is told to people. `signals` ends a run well; at `crashpoints` tests end it badly.
 """
 
 import os
