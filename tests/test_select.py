@@ -56,7 +56,7 @@ def showing(*shown: tuple[int, int], dump: int = 1, climbing: bool = False) -> S
 def edition(
     board: Board, reader: Subscriber, shown: Shown | None = None, **given: Any
 ) -> tuple[select.Choice, list[tuple[str, Section]]]:
-    found = select.select(board, [reader], [LONG_AGO], shown or Shown.nothing(), **given)
+    found = select.select(board, [reader], [LONG_AGO], shown or Shown.of_one(()), **given)
     entries = select.entries(board, reader, found.rows[0], found.choices[0])
     return found.choices[0], [(each.paper.title, each.section) for each in entries]
 
@@ -180,7 +180,7 @@ def test_a_near_duplicate_stays_out_of_an_edition_and_of_the_next() -> None:
 def test_one_author_does_not_fill_an_edition() -> None:
     found = board(titled(8, "Whale songs", authors=("A. Other", "Jane Doe")))
     reader = replace(READER, interests=(interest("whale songs"),))
-    selection = select.select(found, [reader], [LONG_AGO], Shown.nothing())
+    selection = select.select(found, [reader], [LONG_AGO], Shown.of_one(()))
     fates = Counter(verdict(found, selection, 0, int(column)) for column in selection.columns)
 
     assert {Fate.CHOSEN: similar.OF_ONE_AUTHOR, Fate.AUTHOR: 5} == fates

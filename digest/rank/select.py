@@ -41,11 +41,6 @@ class Shown(NamedTuple):
     climbing: Bools  #: in the section of climbing papers
 
     @classmethod
-    def nothing(cls) -> Shown:
-        """Nothing was shown to anybody."""
-        return cls.of_one(())
-
-    @classmethod
     def of_one(cls, shown: Iterable[tuple[int, int, bool]]) -> Shown:
         """What was shown to the only subscriber there is: paper, dump, whether it was climbing."""
         columns = np.array([*shown], dtype=np.int64).reshape(-1, 3).T
