@@ -6,13 +6,16 @@ SQLite by default, PostgreSQL by URL; the verbs are the same. A transaction is o
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+import time
+import weakref
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
+    URL,
     Connection,
     Engine,
     Table,
@@ -27,18 +30,22 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DatabaseError, IntegrityError, NoSuchModuleError
 
+from digest import __version__
 from digest.errors import StoreError
 from digest.store import schema
 
 VERSION = schema.VERSION
+_TABLE = "alembic_version"
 _CURES = {
     "is full": "; free some space, and the next pass does what is left",
     "disk I/O error": "; is the disk full? free some space, and the next pass does what is left",
+    "module: fts5": "; this SQLite was built without full-text search: take another build, or PostgreSQL",
     "is locked": "; another program writes to it and does not end; the next pass tries again",
 }
 
 __all__ = [
     "VERSION",
+    "Changes",
     "Connection",
     "Engine",
     "connect",
@@ -52,7 +59,7 @@ __all__ = [
 
 
 def connect(url: str) -> Engine:
-    """Open a database; a folder that is missing for a SQLite file is made."""
+    """Open a database; a folder that is missing for a SQLite file is made. The file is its owner's alone."""
     try:
         parsed = make_url(url)
         if parsed.get_backend_name() == "sqlite" and parsed.database:
@@ -63,14 +70,32 @@ def connect(url: str) -> Engine:
     except (NoSuchModuleError, ModuleNotFoundError) as error:
         raise StoreError(
             f"service.database: no driver for {parsed.drivername}; "
-            "for PostgreSQL: pip install 'papers-digest[postgres]'"
+            "for PostgreSQL: pip install '.[postgres]' in digest's source folder"
         ) from error
     except OSError as error:
         raise StoreError(f"service.database: {error.filename}: {error.strerror}") from error
     if engine.dialect.name == "sqlite":
+        event.listen(engine, "do_connect", _make_private)
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
     return engine
+
+
+def libpq_url(url: str) -> str:
+    """Write the address of a PostgreSQL database as its own programs take it, without the password."""
+    told = make_url(url)
+    plain = URL.create(
+        "postgresql", told.username, None, told.host, told.port, told.database, told.query
+    )
+    return plain.render_as_string()
+
+
+def _make_private(_dialect: object, _record: object, given: Sequence[Any], _named: object) -> None:
+    """Make a file that is missing, readable by its owner alone; SQLite gives -wal and -shm its mode."""
+    file = str(given[0])
+    if not file.startswith((":memory:", "file:")) and not Path(file).exists():
+        with suppress(OSError):  # SQLite says it better
+            Path(file).touch(mode=0o600)
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
@@ -86,7 +111,12 @@ def _prepare_sqlite(connection: Any, _record: object) -> None:
 
 def _begin_sqlite(connection: Connection) -> None:
     # A plain BEGIN that writes later fails at once when another writer came between.
-    immediate = connection.get_execution_options().get("write")
+    options = connection.get_execution_options()
+    if options.get(
+        "rebuild"
+    ):  # a table that is made anew is dropped first: not with its references
+        connection.exec_driver_sql("PRAGMA foreign_keys=OFF")
+    immediate = options.get("write")
     connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
@@ -100,6 +130,28 @@ def reading(engine: Engine) -> Iterator[Connection]:
             yield connection
 
 
+class Changes:
+    """A number that differs once something may have been written: asked at every request, it costs nearly nothing.
+
+    SQLite tells of every commit of others (PRAGMA data_version). PostgreSQL has nothing as cheap: the number is
+    the time in seconds, and whoever remembers by it is at most a second behind.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._cursor: Any = None
+        if engine.dialect.name == "sqlite":
+            own = engine.raw_connection()
+            own.detach()
+            weakref.finalize(self, own.close)
+            self._cursor = own.cursor()
+
+    def __call__(self) -> int:
+        if self._cursor is None:
+            return int(time.monotonic())
+        number: int = self._cursor.execute("PRAGMA data_version").fetchone()[0]
+        return number
+
+
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
     """Open a transaction that writes; it commits at the end of the block, or not at all."""
@@ -107,6 +159,27 @@ def writing(engine: Engine) -> Iterator[Connection]:
         connection = connection.execution_options(write=True)
         with connection.begin():
             yield connection
+
+
+@contextmanager
+def leading(engine: Engine) -> Iterator[bool]:
+    """Tell whether nobody else leads now, and lead until the end of the block.
+
+    On SQLite there is one machine. On PostgreSQL it is an advisory lock of the session: free at once when
+    the one who had it is gone.
+    """
+    if engine.dialect.name != "postgresql":
+        yield True
+        return
+    with _explained(engine), engine.connect() as connection:
+        free = connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('digest lead'))"))
+        connection.commit()
+        try:
+            yield bool(free)
+        finally:
+            if free:
+                connection.execute(text("SELECT pg_advisory_unlock(hashtext('digest lead'))"))
+                connection.commit()
 
 
 @contextmanager
@@ -142,36 +215,95 @@ def version(connection: Connection) -> str | None:
 
 
 def require_current(engine: Engine) -> None:
-    """Make an empty database ready; refuse one of another version."""
+    """Make an empty database ready; refuse one of another version, with the command that helps."""
     with reading(engine) as connection:
         found = version(connection)
+        refuse_newer(connection)
     if found is None:
         upgrade(engine)
     elif found != schema.VERSION:
-        cure = (
-            "run `digest db upgrade`"
-            if found < schema.VERSION
-            else "install the newer digest again"
-        )
         raise StoreError(
-            f"the database is at version {found}, this digest needs {schema.VERSION}; {cure}"
+            f"the database is at version {found}, this digest needs {schema.VERSION}; "
+            "run `digest db upgrade`"
         )
+
+
+def damage(connection: Connection) -> str:
+    """Say what is damaged in a SQLite file (its quick check); "" where nothing is."""
+    if connection.dialect.name != "sqlite":
+        return ""
+    found = connection.execute(text("PRAGMA quick_check(1)")).scalar_one()
+    return "" if found == "ok" else str(found)
+
+
+def refuse_newer(connection: Connection) -> None:
+    """Raise StoreError for a database that a newer digest has upgraded, naming it where it is known."""
+    found = version(connection)
+    if found is None or found <= schema.VERSION:
+        return
+    known = any(column["name"] == "digest" for column in inspect(connection).get_columns(_TABLE))
+    by = connection.scalar(text(f"SELECT digest FROM {_TABLE}")) if known else None  # noqa: S608
+    cure = (
+        f"it was upgraded by digest {by}: pip install 'papers-digest>={by}'"
+        if by
+        else "install the newer digest again"
+    )
+    raise StoreError(
+        f"the database is at version {found}, this digest knows {schema.VERSION}; {cure}, "
+        "or restore the backup from before that upgrade"
+    )
 
 
 def upgrade(engine: Engine) -> None:
-    """Bring the database to the newest version."""
+    """Bring the database to the newest version, wholly or not at all; it remembers which digest did."""
     from alembic import command  # a slow import, needed once
     from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    with writing(engine) as connection:
-        if (
-            engine.dialect.name == "postgresql"
-        ):  # two that start at once: one waits, and finds it done
-            connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('digest upgrade'))"))
-        config.attributes["connection"] = connection
-        command.upgrade(config, "head")
+    with _explained(engine), engine.connect() as connection:
+        connection = connection.execution_options(write=True, rebuild=True)
+        with connection.begin():
+            if engine.dialect.name == "postgresql":  # of two that start at once, one finds it done
+                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('digest upgrade'))"))
+            refuse_newer(connection)
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            _sign(connection)
+        if engine.dialect.name == "sqlite":
+            _prepare_sqlite(connection.connection.driver_connection, None)  # minds references again
+
+
+def _sign(connection: Connection) -> None:
+    """Write beside the database's version which digest brought it there: an older one can name it then."""
+    columns = inspect(connection).get_columns(_TABLE)
+    if not any(column["name"] == "digest" for column in columns):
+        connection.execute(text(f"ALTER TABLE {_TABLE} ADD COLUMN digest VARCHAR(32)"))
+    if connection.dialect.name == "sqlite":
+        odd = connection.exec_driver_sql("PRAGMA foreign_key_check").first()
+        if odd:
+            raise StoreError(f"after the upgrade, a row of {odd[0]} would belong to nothing")
+    signed = text(f"UPDATE {_TABLE} SET digest = :digest")  # noqa: S608 - a name of ours
+    connection.execute(signed, {"digest": __version__})
+
+
+def look_into(connection: Connection, schema_name: str) -> None:
+    """Find the tables of another schema too, until the end of the transaction (PostgreSQL)."""
+    connection.execute(text(f"SET LOCAL search_path TO {schema_name}, public"))
+
+
+def run_script(connection: Connection, schema_name: str, version: str, script: str) -> None:
+    """Make a schema by a script, anew where another version made it; what was in it is gone (PostgreSQL)."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('digest upgrade'))"))
+    made_by = text("SELECT obj_description(to_regnamespace(:name), 'pg_namespace')")
+    if connection.scalar(made_by, {"name": schema_name}) == version:
+        return
+    connection.execute(text(f"DROP SCHEMA IF EXISTS {schema_name} CASCADE"))
+    connection.execute(text(f"CREATE SCHEMA {schema_name}"))
+    look_into(connection, schema_name)
+    driver: Any = connection.connection.driver_connection
+    driver.execute(script)
+    connection.execute(text(f"COMMENT ON SCHEMA {schema_name} IS '{version}'"))
 
 
 def upsert(connection: Connection, table: Table, changed: Iterable[str]) -> Any:
@@ -181,10 +313,11 @@ def upsert(connection: Connection, table: Table, changed: Iterable[str]) -> Any:
     """
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     insert = dialect.insert(table)
-    unique = [c for c in table.constraints if isinstance(c, UniqueConstraint)]
-    key = unique[0].columns if unique else table.primary_key.columns
+    order = [*table.columns]  # constraints are a set, and stand in none
+    unique = [[*c.columns] for c in table.constraints if isinstance(c, UniqueConstraint)]
+    key = min(unique, key=lambda columns: order.index(columns[0]), default=[*table.primary_key])
     return insert.on_conflict_do_update(
-        index_elements=list(key), set_={name: insert.excluded[name] for name in changed}
+        index_elements=key, set_={name: insert.excluded[name] for name in changed}
     )
 
 

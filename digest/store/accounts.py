@@ -1,16 +1,18 @@
-"""What accounts are made from besides editions: what subscribers asked for at the time, and their marks."""
+"""What accounts are made from besides editions: what subscribers asked for at the time, marked and refused."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Literal, NamedTuple
 
-from sqlalchemy import Connection, delete, exists, func, select
+from sqlalchemy import Connection, bindparam, delete, exists, func, select
 
 from digest.store import schema, upsert
 
 Verdict = Literal["more", "less"]
+
+_CHUNK = 500  # values in one statement
 
 
 class Version(NamedTuple):
@@ -30,11 +32,23 @@ class Mark(NamedTuple):
     marked_at: datetime
 
 
-def version_hashes(connection: Connection) -> dict[int, tuple[datetime, str]]:
-    """Tell since when every subscriber's newest version holds, and its hash."""
+def version_hashes(
+    connection: Connection, subscriber_ids: Sequence[int]
+) -> dict[int, tuple[datetime, str]]:
+    """Tell since when the newest version of each of these subscribers holds, and its hash."""
+    found: dict[int, tuple[datetime, str]] = {}
+    for start in range(0, len(subscriber_ids), _CHUNK):
+        found |= _version_hashes(connection, subscriber_ids[start : start + _CHUNK])
+    return found
+
+
+def _version_hashes(
+    connection: Connection, subscriber_ids: Sequence[int]
+) -> dict[int, tuple[datetime, str]]:
     version = schema.interests_version.c
     newest = (
         select(version.subscriber_id, func.max(version.since).label("since"))
+        .where(version.subscriber_id.in_(subscriber_ids))
         .group_by(version.subscriber_id)
         .subquery()
     )
@@ -48,13 +62,16 @@ def version_hashes(connection: Connection) -> dict[int, tuple[datetime, str]]:
 
 
 def put_versions(connection: Connection, versions: Iterable[Version], now: datetime) -> None:
-    """Record what subscribers ask for; versions of later than now were made while the clock was wrong."""
+    """Record what subscribers ask for; versions of theirs of later than now were made while the clock was wrong."""
     table, found = schema.interests_version, list(versions)
-    connection.execute(delete(table).where(table.c.since > now))
-    if found:
-        connection.execute(
-            upsert(connection, table, ("hash", "body")), [each._asdict() for each in found]
-        )
+    if not found:
+        return
+    whose = [{"of": each.subscriber_id} for each in found]
+    later = (table.c.subscriber_id == bindparam("of")) & (table.c.since > now)
+    connection.execute(delete(table).where(later), whose)
+    connection.execute(
+        upsert(connection, table, ("hash", "body")), [each._asdict() for each in found]
+    )
 
 
 def version_at(connection: Connection, subscriber_id: int, at: datetime) -> Version | None:
@@ -116,3 +133,29 @@ def marks(connection: Connection, subscriber_id: int) -> list[Mark]:
         .order_by(mark.marked_at, mark.paper_id)
     )
     return [Mark(*row) for row in rows]
+
+
+class Refusal(NamedTuple):
+    """A proposal that a subscriber does not want to see again."""
+
+    proposal: str
+    refused_at: datetime
+
+
+def put_refusal(connection: Connection, subscriber_id: int, proposal: str, now: datetime) -> None:
+    """Record that a subscriber does not want a proposal."""
+    connection.execute(
+        upsert(connection, schema.refusal, ("refused_at",)),
+        {"subscriber_id": subscriber_id, "proposal": proposal, "refused_at": now},
+    )
+
+
+def refusals(connection: Connection, subscriber_id: int) -> list[Refusal]:
+    """List the proposals that a subscriber has refused, oldest first."""
+    refusal = schema.refusal.c
+    rows = connection.execute(
+        select(refusal.proposal, refusal.refused_at)
+        .where(refusal.subscriber_id == subscriber_id)
+        .order_by(refusal.refused_at, refusal.proposal)
+    )
+    return [Refusal(*row) for row in rows]

@@ -8,11 +8,26 @@ number of the attempt is the fence: each claim raises it, and every mark names t
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import date, datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, func, or_, select, update
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Integer,
+    Text,
+    Update,
+    and_,
+    bindparam,
+    column,
+    func,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.types import TypeEngine
 
 from digest.model import Delivery, DeliveryState
 from digest.store import database_clock, schema
@@ -20,33 +35,89 @@ from digest.store import database_clock, schema
 _COUNTED = 1_000_000  # of the newest deliveries: counting those of years would take seconds
 
 _row = schema.delivery.c
-_THIS = and_(
-    _row.edition_id == bindparam("this_edition_id"), _row.attempt == bindparam("this_attempt")
-)
-_HOLD = (
-    update(schema.delivery)
-    .where(_THIS, _row.state == DeliveryState.CLAIMED, _row.lease_until > bindparam("this_moment"))
-    .values(
-        state=bindparam("new_state"),
-        lease_until=bindparam("lease"),
-        changed_at=bindparam("at"),
+Given = Callable[[str], Any]  # what a column of the rows that a statement is given is called in it
+
+
+def _this(given: Given) -> ColumnElement[bool]:
+    return and_(_row.edition_id == given("edition_id"), _row.attempt == given("attempt"))
+
+
+def _held(given: Given) -> Update:
+    return (
+        update(schema.delivery)
+        .where(
+            _this(given),
+            _row.state == DeliveryState.CLAIMED,
+            _row.lease_until > bindparam("moment"),
+        )
+        .values(
+            state=bindparam("new_state"), lease_until=bindparam("lease"), changed_at=bindparam("at")
+        )
     )
-)
-_SETTLE = (
-    update(schema.delivery)
-    .where(
-        _THIS,
-        or_(_row.state == DeliveryState.CLAIMED, _row.state == DeliveryState.SENDING),
+
+
+def _settled(given: Given) -> Update:
+    return (
+        update(schema.delivery)
+        .where(
+            _this(given),
+            or_(_row.state == DeliveryState.CLAIMED, _row.state == DeliveryState.SENDING),
+        )
+        .values(
+            state=given("state"),
+            lease_until=None,
+            not_before=given("not_before"),
+            changed_at=bindparam("at"),
+            last_answer=func.coalesce(given("answer"), _row.last_answer),
+            refusals=_row.refusals + given("refused"),
+            doubtful=_row.doubtful + given("doubted"),
+        )
     )
-    .values(
-        state=bindparam("new_state"),
-        lease_until=None,
-        not_before=bindparam("later"),
-        changed_at=bindparam("at"),
-        last_answer=func.coalesce(bindparam("answer"), _row.last_answer),
-        refusals=_row.refusals + bindparam("refused"),
-        doubtful=_row.doubtful + bindparam("doubted"),
+
+
+def _suppressed(given: Given) -> Update:
+    return (
+        update(schema.delivery)
+        .where(_this(given), _row.state == DeliveryState.QUEUED)
+        .values(state=DeliveryState.SUPPRESSED, not_before=None, changed_at=bindparam("at"))
     )
+
+
+class _Batch:
+    """A statement about many deliveries: one for all on PostgreSQL, one for each on SQLite, where that costs less."""
+
+    def __init__(self, made: Callable[[Given], Update], **kinds: TypeEngine[Any]) -> None:
+        kinds = {"edition_id": Integer(), "attempt": Integer(), **kinds}
+        columns = [column(name, kind) for name, kind in kinds.items()]
+        lists = [bindparam(f"these_{name}", type_=ARRAY(kind)) for name, kind in kinds.items()]
+        self._names = tuple(kinds)
+        self._one = made(lambda name: bindparam(f"this_{name}", type_=kinds[name]))
+        self._all = made(
+            func.unnest(*lists).table_valued(*columns, name="given").render_derived().c.__getitem__
+        )
+
+    def execute(
+        self, connection: Connection, rows: Sequence[tuple[Any, ...]], **shared: Any
+    ) -> int:
+        """Carry it out for rows of these values; return how many deliveries it changed."""
+        if connection.dialect.name == "sqlite":
+            names = [f"this_{name}" for name in self._names]
+            each = [dict(zip(names, row, strict=True)) | shared for row in rows]
+            return connection.execute(self._one, each).rowcount
+        lists = zip(self._names, zip(*rows, strict=True), strict=True)
+        given = {f"these_{name}": [*values] for name, values in lists}
+        return connection.execute(self._all, given | shared).rowcount
+
+
+_HOLD = _Batch(_held)
+_SUPPRESS = _Batch(_suppressed)
+_SETTLE = _Batch(
+    _settled,
+    state=Text(),
+    not_before=schema.LedgerTime(),
+    answer=Text(),
+    refused=Integer(),
+    doubted=Integer(),
 )
 
 
@@ -60,19 +131,24 @@ class Mark(NamedTuple):
     doubtful: bool = False  #: the server may have taken it
 
 
-def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -> list[Delivery]:
-    """Claim queued deliveries, and those whose lease ran out before their message was on its way."""
+def claim(
+    connection: Connection,
+    now: datetime,
+    lease: timedelta,
+    limit: int,
+    without: Collection[str] = (),
+) -> list[Delivery]:
+    """Claim queued deliveries, and those whose lease ran out before their message was on its way.
+
+    Those to the domains of ``without`` are left for later.
+    """
+    if not limit:
+        return []
+    others = [func.lower(_row.address).not_like(f"%@{domain}") for domain in sorted(without)]
     clock = database_clock(connection)
     free = (
         select(_row.edition_id)
-        .where(
-            schema.OPEN,
-            or_(
-                (_row.state == DeliveryState.QUEUED)
-                & (_row.not_before.is_(None) | (_row.not_before <= now)),
-                (_row.state == DeliveryState.CLAIMED) & (_row.lease_until < clock),
-            ),
-        )
+        .where(schema.OPEN, _is_free(clock, now), *others)
         .order_by(_row.edition_id)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -92,6 +168,21 @@ def claim(connection: Connection, now: datetime, lease: timedelta, limit: int) -
         Delivery(edition_id=row[0], address=row[1], attempt=row[2], refusals=row[3]) for row in rows
     )
     return sorted(claimed, key=lambda delivery: delivery.edition_id)
+
+
+def claimable(connection: Connection, now: datetime, most: int) -> int:
+    """Count what could be claimed now, as far as ``most``."""
+    clock = database_clock(connection)
+    some = select(_row.edition_id).where(schema.OPEN, _is_free(clock, now)).limit(most).subquery()
+    return connection.scalar(select(func.count()).select_from(some)) or 0
+
+
+def _is_free(clock: datetime, now: datetime) -> ColumnElement[bool]:
+    return or_(
+        (_row.state == DeliveryState.QUEUED)
+        & (_row.not_before.is_(None) | (_row.not_before <= now)),
+        (_row.state == DeliveryState.CLAIMED) & (_row.lease_until < clock),
+    )
 
 
 def renew(
@@ -122,9 +213,11 @@ def _hold(
     if not claimed:
         return set()
     clock = database_clock(connection)
-    shared = {"new_state": state, "this_moment": clock, "lease": clock + lease, "at": now}
-    held = connection.execute(_HOLD, [_key(each) | shared for each in claimed])
-    if held.rowcount == len(claimed):
+    keys = [(each.edition_id, each.attempt) for each in claimed]
+    held = _HOLD.execute(
+        connection, keys, new_state=state, moment=clock, lease=clock + lease, at=now
+    )
+    if held == len(claimed):
         return {each.edition_id for each in claimed}
     attempts = {each.edition_id: each.attempt for each in claimed}
     rows = connection.execute(
@@ -139,37 +232,25 @@ def settle(connection: Connection, marks: Sequence[Mark], now: datetime) -> int:
     """Record what became of claimed deliveries; return how many were still ours."""
     if not marks:
         return 0
-    settled = connection.execute(
-        _SETTLE,
-        [
-            _key(each.delivery)
-            | {
-                "new_state": each.state,
-                "later": each.not_before,
-                "at": now,
-                "answer": each.answer,
-                "refused": int(each.not_before is not None),
-                "doubted": int(each.doubtful),
-            }
-            for each in marks
-        ],
-    )
-    return settled.rowcount
-
-
-def _key(delivery: Delivery) -> dict[str, Any]:
-    return {"this_edition_id": delivery.edition_id, "this_attempt": delivery.attempt}
+    rows = [
+        (
+            each.delivery.edition_id,
+            each.delivery.attempt,
+            each.state,
+            each.not_before,
+            each.answer,
+            int(each.not_before is not None and each.answer is not None),
+            int(each.doubtful),
+        )
+        for each in marks
+    ]
+    return _SETTLE.execute(connection, rows, at=now)
 
 
 def suppress(connection: Connection, refused: Sequence[Delivery], now: datetime) -> None:
     """End deliveries that were put off after the server said that there is no such address."""
     if refused:
-        connection.execute(
-            update(schema.delivery)
-            .where(_THIS, _row.state == DeliveryState.QUEUED)
-            .values(state=DeliveryState.SUPPRESSED, not_before=None, changed_at=now),
-            [_key(each) for each in refused],
-        )
+        _SUPPRESS.execute(connection, [(each.edition_id, each.attempt) for each in refused], at=now)
 
 
 def stop(connection: Connection, subscriber_id: int, now: datetime) -> int:
@@ -229,6 +310,26 @@ def decide(
         chosen.values(state=state, not_before=None, changed_at=now).returning(_row.edition_id)
     )
     return sorted(row[0] for row in rows)
+
+
+def hold(connection: Connection, now: datetime, why: str) -> int:
+    """Leave to the operator what was about to go out when a backup was made; return how many.
+
+    Whether it went out after that the backup cannot know: each is uncertain, and counted as doubtful.
+    """
+    held = connection.execute(
+        update(schema.delivery)
+        .where(schema.OPEN, _row.state != DeliveryState.UNCERTAIN)
+        .values(
+            state=DeliveryState.UNCERTAIN,
+            lease_until=None,
+            not_before=None,
+            doubtful=_row.doubtful + 1,
+            changed_at=now,
+            last_answer=why,
+        )
+    )
+    return held.rowcount
 
 
 class Line(NamedTuple):

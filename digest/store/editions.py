@@ -2,143 +2,49 @@
 
 from __future__ import annotations
 
-import json
 import struct
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from datetime import date, datetime
+from contextlib import suppress
+from datetime import date, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-from sqlalchemy import Column, Connection, Row, Table, bindparam, func, select, text, update
+from sqlalchemy import Column, Connection, Row, func, select
 
-from digest.model import DeliveryState, Edition, Entry, Paper, Ranked, Reason, Section, Signals
-from digest.store import papers, schema, upsert
+from digest.model import DeliveryState, Edition, Entry, Paper, Ranked, Section, Share, Signals
+from digest.store import bulk, papers, schema, shares
 
 _HIGHEST = 2**31 - 1  # what the column of ids can hold
 _SECTIONS = (Section.MATCH, Section.CLIMBING, Section.STRETCH, Section.NEAREST)  # by stored number
 Ints = npt.NDArray[np.int64]
 
 
-class Standing(NamedTuple):
-    """What the store knows of a subscriber; the interests are in the configuration."""
-
-    id: int
-    name: str
-    schedule: str
-    next_due_at: datetime | None
-    token_version: int
-    unsubscribed_at: datetime | None
-
-
-def standings(connection: Connection) -> dict[str, Standing]:
-    """Load every subscriber's standing, by name."""
-    return {row.name: Standing(*row) for row in connection.execute(_standings())}
-
-
-def standing(connection: Connection, name: str) -> Standing | None:
-    """Load one subscriber's standing; None for a name the store does not know yet."""
-    subscriber = schema.subscriber.c
-    row = connection.execute(_standings().where(subscriber.name == name)).first()
-    return Standing(*row) if row else None
-
-
-def standing_by_id(connection: Connection, subscriber_id: int) -> Standing | None:
-    """Load one subscriber's standing by number, as links and envelopes name them."""
-    if subscriber_id > _HIGHEST:
-        return None
-    subscriber = schema.subscriber.c
-    row = connection.execute(_standings().where(subscriber.id == subscriber_id)).first()
-    return Standing(*row) if row else None
-
-
-def due(connection: Connection, now: datetime) -> list[Standing]:
-    """Load who is due, longest waiting first. Costs by how many are due, not by how many there are."""
-    subscriber = schema.subscriber.c
-    rows = connection.execute(
-        _standings()
-        .where(subscriber.next_due_at <= now, subscriber.unsubscribed_at.is_(None))
-        .order_by(subscriber.next_due_at)
-    )
-    return [Standing._make(row) for row in rows.all()]  # all at once costs less than one by one
-
-
-def _standings() -> Any:
-    return select(*(schema.subscriber.c[name] for name in Standing._fields))
-
-
-def put_subscribers(
-    connection: Connection, plans: Mapping[str, tuple[str, datetime | None]]
-) -> None:
-    """Record schedules and when each is due next, by name; a name that is new becomes a subscriber."""
-    connection.execute(
-        upsert(connection, schema.subscriber, ("schedule", "next_due_at")),
-        [
-            {"name": name, "schedule": line, "next_due_at": next_due_at, "token_version": 1}
-            for name, (line, next_due_at) in sorted(plans.items())
-        ],
-    )
-
-
-def advance(connection: Connection, plans: Sequence[tuple[Standing, datetime]]) -> set[int]:
-    """Move on to the next time an edition is due; return the ids of those whom nobody else has moved since."""
-    subscriber = schema.subscriber.c
-    known = {each.id: each.next_due_at for each, _ in plans}
-    locked = connection.execute(
-        select(subscriber.id, subscriber.next_due_at)
-        .where(subscriber.id.in_(list(known)))
-        .order_by(subscriber.id)  # always in one order: two that do the same wait, and never cross
-        .with_for_update()
-    )
-    still = {row.id for row in locked if row.next_due_at == known[row.id]}
-    moves = [{"of": each.id, "at": at} for each, at in plans if each.id in still]
-    if moves:
-        connection.execute(
-            update(schema.subscriber)
-            .where(subscriber.id == bindparam("of"))
-            .values(next_due_at=bindparam("at")),
-            moves,
-        )
-    return still
-
-
-def set_unsubscribed(
-    connection: Connection,
-    subscriber_id: int,
-    unsubscribed_at: datetime | None,
-    next_due_at: datetime | None,
-) -> None:
-    """Record that a subscriber left (and waits for nothing), or came back and is due then."""
-    connection.execute(
-        update(schema.subscriber)
-        .where(schema.subscriber.c.id == subscriber_id)
-        .values(unsubscribed_at=unsubscribed_at, next_due_at=next_due_at)
-    )
-
-
-def revoke_tokens(connection: Connection, name: str) -> bool:
-    """Raise a subscriber's token version, so that older tokens open nothing; False for an unknown name."""
-    subscriber = schema.subscriber.c
-    raised = connection.execute(
-        update(schema.subscriber)
-        .where(subscriber.name == name)
-        .values(token_version=subscriber.token_version + 1)
-    )
-    return raised.rowcount == 1
-
-
-def listed_before(connection: Connection, subscriber_id: int, until: datetime) -> set[int]:
-    """Collect the papers of a subscriber's editions before a time; what only came near does not count."""
+def listed_before(
+    connection: Connection, subscriber_id: int, until: datetime, since: datetime
+) -> set[int]:
+    """Collect the papers of a subscriber's editions between two times; what only came near does not count."""
     edition = schema.edition.c
     packed = connection.scalars(
         select(edition.entries).where(
-            edition.subscriber_id == subscriber_id, edition.composed_at < until
+            edition.subscriber_id == subscriber_id,
+            edition.local_date >= _earliest(since),
+            edition.composed_at >= since,
+            edition.composed_at < until,
         )
     )
     entries = (entry for each in packed for entry in unpack(each))
     return {paper_id for paper_id, _, section in entries if section != Section.NEAREST}
+
+
+def _earliest(composed_at: datetime) -> date:
+    """Give the earliest local date of an edition composed then: it is indexed, and years cost nothing.
+
+    An edition that is made up has the date of its slot, a week before at most; zones are a day apart.
+    """
+    return composed_at.date() - timedelta(days=8)
 
 
 class Showings(NamedTuple):
@@ -158,6 +64,7 @@ def showings(connection: Connection, subscriber_ids: Sequence[int], since: datet
         .outerjoin_from(schema.edition, schema.delivery, delivery.edition_id == edition.id)
         .where(
             edition.subscriber_id.in_(subscriber_ids),
+            edition.local_date >= _earliest(since),
             edition.composed_at >= since,
             func.coalesce(delivery.state, "") != DeliveryState.FAILED,
         )
@@ -173,13 +80,17 @@ def showings(connection: Connection, subscriber_ids: Sequence[int], since: datet
 
 def last_dates(connection: Connection, subscriber_ids: Sequence[int]) -> dict[int, date]:
     """Tell the local date of each subscriber's last edition; who had none is left out."""
-    edition = schema.edition.c
-    rows = connection.execute(
-        select(edition.subscriber_id, func.max(edition.local_date))
-        .where(edition.subscriber_id.in_(subscriber_ids))
-        .group_by(edition.subscriber_id)
+    edition, subscriber = schema.edition.c, schema.subscriber.c
+    # One look into the index for each; max() with GROUP BY would read all of their years.
+    last = (
+        select(edition.local_date)
+        .where(edition.subscriber_id == subscriber.id)
+        .order_by(edition.local_date.desc())
+        .limit(1)
+        .scalar_subquery()
     )
-    return {row[0]: row[1] for row in rows}
+    rows = connection.execute(select(subscriber.id, last).where(subscriber.id.in_(subscriber_ids)))
+    return {row[0]: row[1] for row in rows if row[1]}
 
 
 class Draft(NamedTuple):
@@ -197,17 +108,20 @@ class Draft(NamedTuple):
     address: str | None  #: None: read as a feed, nothing is sent
 
 
-def save_editions(connection: Connection, drafts: Sequence[Draft]) -> set[int]:
+def save_editions(
+    connection: Connection, drafts: Sequence[Draft], known: shares.Saved | None = None
+) -> set[int]:
     """Freeze editions and queue their deliveries; return the ids of the subscribers whose were saved.
 
-    The others had an edition of that local date already; so has the second of two drafts alike. SQL goes
-    to the driver as it is: through Core each row would cost three times as much.
+    The others had an edition of that local date already; so has the second of two drafts alike. ``known``
+    are the shares that editions of this pass saved before, in transactions that were committed.
     """
     if not drafts:
         return set()
     stored = _stored(connection)
-    ids = _edition_ids(connection, len(drafts))
-    _insert(
+    known = {} if known is None else known
+    ids = shares.next_ids(connection, "edition", len(drafts))
+    bulk.insert(
         connection,
         schema.edition,
         [
@@ -225,23 +139,26 @@ def save_editions(connection: Connection, drafts: Sequence[Draft]) -> set[int]:
             )
             for edition_id, each in zip(ids, drafts, strict=True)
         ],
-        "ON CONFLICT (subscriber_id, local_date) DO NOTHING",
+        unless="subscriber_id, local_date",
     )
     edition = schema.edition.c
     inserted = select(edition.id).where(edition.id.between(ids[0], ids[-1]))
     kept = set(connection.scalars(inserted))
     saved = [each for each in zip(ids, drafts, strict=True) if each[0] in kept]
-    _insert(
+    given = [share for _, each in saved for entry in each.entries for share in entry.shares]
+    made_at = stored(schema.share.c.made_at, drafts[0].composed_at)
+    bulk.insert(connection, schema.share, shares.save(connection, given, known, made_at))
+    bulk.insert(
         connection,
         schema.reason,
         [
-            (edition_id, json.dumps(_reasons(each.entries), ensure_ascii=False))
+            (edition_id, shares.pack([entry.shares for entry in each.entries], known))
             for edition_id, each in saved
-            if any(entry.reasons for entry in each.entries)
+            if any(entry.shares for entry in each.entries)
         ],
     )
     at = schema.delivery.c.changed_at
-    _insert(
+    bulk.insert(
         connection,
         schema.delivery,
         [
@@ -262,33 +179,6 @@ def _stored(connection: Connection) -> Callable[[Column[Any], Any], Any]:
         return convert(value) if convert else value
 
     return stored
-
-
-def _edition_ids(connection: Connection, count: int) -> Sequence[int]:
-    """Take ids for new editions, ascending; who writes to SQLite is alone while doing so."""
-    if connection.dialect.name == "sqlite":
-        newest = connection.scalar(select(func.max(schema.edition.c.id))) or 0
-        return range(newest + 1, newest + 1 + count)
-    taken = text(
-        "SELECT nextval(pg_get_serial_sequence('edition', 'id')) FROM generate_series(1, :count)"
-    )
-    return sorted(connection.scalars(taken, {"count": count}))
-
-
-def _insert(
-    connection: Connection, table: Table, rows: Sequence[tuple[Any, ...]], otherwise: str = ""
-) -> None:
-    """Insert rows with the table's first columns, by the driver alone."""
-    if rows:
-        names = [column.name for column in table.columns][: len(rows[0])]
-        mark = "?" if connection.dialect.name == "sqlite" else "%s"
-        values = ", ".join([mark] * len(names))
-        statement = f"INSERT INTO {table.name} ({', '.join(names)}) VALUES ({values}) {otherwise}"  # noqa: S608 - names of ours
-        connection.exec_driver_sql(statement, list(rows))
-
-
-def _reasons(entries: Iterable[Ranked]) -> list[list[tuple[Any, ...]]]:
-    return [[(r.interest, r.term, r.field, r.points) for r in each.reasons] for each in entries]
 
 
 _WIDE_IDS, _WIDE_POINTS, _SECTIONED = 1, 2, 4
@@ -389,31 +279,103 @@ def clear_reasons(connection: Connection, before: datetime, limit: int = 1000) -
         edition.c.id.in_(oldest.scalar_subquery()), edition.c.composed_at < before
     )
     gone = connection.execute(reason.delete().where(reason.c.edition_id.in_(old.scalar_subquery())))
+    shares.clear(connection, before, 50 * limit)
     return gone.rowcount
+
+
+_OnShelf = tuple[Paper, Signals, Signals | None]  # how it stands, and how it stood when first seen
+
+
+class Shelf:
+    """What many editions have in common, each loaded once: papers as a dump had them, and shares. It never changes."""
+
+    def __init__(self, papers: int = 5_000, shares: int = 400_000) -> None:
+        self._most_papers, self._most_shares = papers, shares
+        self._papers: dict[tuple[int, int], _OnShelf] = {}  # by dump and id
+        self._shares: dict[int, Share] = {}  # by number
+
+    def papers(
+        self, connection: Connection, dump_id: int, ids: Iterable[int]
+    ) -> dict[int, _OnShelf]:
+        """Load papers and what readers had made of them, as far as they are not here."""
+        kept = self._papers
+        found = {each: kept[dump_id, each] for each in ids if (dump_id, each) in kept}
+        if missing := set(ids) - found.keys():
+            now = papers.signals(connection, missing, dump_id)
+            first = papers.first_signals(connection, missing)
+            for each in papers.by_id(connection, missing, dump_id).values():
+                before = risen(first.get(each.id), now.get(each.id))
+                found[each.id] = each, now.get(each.id, Signals()), before
+            if len(kept) + len(missing) > self._most_papers:
+                kept = self._papers = {}
+            kept |= {(dump_id, each): found[each] for each in missing if each in found}
+        return found
+
+    def shares(self, connection: Connection, numbers: Sequence[int]) -> dict[int, Share]:
+        """Load shares, by number, as far as they are not here."""
+        kept = self._shares
+        found = {number: kept[number] for number in numbers if number in kept}
+        if len(found) < len(numbers) and (missing := set(numbers) - found.keys()):
+            loaded = shares.load(connection, missing)
+            if len(kept) + len(loaded) > self._most_shares:
+                kept = self._shares = {}
+            kept |= loaded
+            found |= loaded
+        return found
+
+    def put(self, numbered: Mapping[int, Share]) -> None:
+        """Keep shares that were just saved, for whoever loads the editions that have them."""
+        if len(self._shares) + len(numbered) > self._most_shares:
+            self._shares = {}
+        self._shares |= numbered
 
 
 def load_edition(connection: Connection, edition_id: int) -> Edition:
     """Load an edition as it was frozen: papers and signals as they were known then."""
     row = connection.execute(_editions().where(schema.edition.c.id == edition_id)).one()
-    return _loaded(connection, [row])[0]
+    return _loaded(connection, [row], Shelf())[0]
 
 
-def load_editions(connection: Connection, edition_ids: Sequence[int]) -> dict[int, Edition]:
-    """Load editions as they were frozen, each paper once for all of them."""
+def load_editions(
+    connection: Connection, edition_ids: Sequence[int], shelf: Shelf | None = None
+) -> dict[int, Edition]:
+    """Load editions as they were frozen; what the shelf has is not loaded again."""
     rows = connection.execute(_editions().where(schema.edition.c.id.in_(edition_ids))).all()
-    return {each.id: each for each in _loaded(connection, rows)}
+    return {each.id: each for each in _loaded(connection, rows, shelf or Shelf())}
 
 
 def recent_editions(
-    connection: Connection, subscriber_id: int, since: datetime | None = None
+    connection: Connection,
+    subscriber_id: int,
+    since: datetime | None = None,
+    shelf: Shelf | None = None,
 ) -> list[Edition]:
-    """Load a subscriber's newest editions, newest first."""
+    """Load a subscriber's newest editions, newest first; with a shelf, what others have read is there."""
     edition = schema.edition.c
     chosen = _editions().where(edition.subscriber_id == subscriber_id)
     if since:
-        chosen = chosen.where(edition.composed_at >= since)
+        chosen = chosen.where(edition.local_date >= _earliest(since), edition.composed_at >= since)
     rows = connection.execute(chosen.order_by(edition.local_date.desc())).all()
-    return _loaded(connection, rows)
+    return _loaded(connection, rows, shelf or Shelf())
+
+
+def dates(connection: Connection, subscriber_id: int) -> list[tuple[date, int, int]]:
+    """List a subscriber's editions, oldest first: local date, id, and how many papers they showed.
+
+    What only came nearest does not count. An edition that is damaged is left out.
+    """
+    edition = schema.edition.c
+    rows = connection.execute(
+        select(edition.local_date, edition.id, edition.entries)
+        .where(edition.subscriber_id == subscriber_id)
+        .order_by(edition.local_date)
+    )
+    found = []
+    for on, edition_id, packed_entries in rows:
+        with suppress(ValueError, IndexError):
+            sections = [section for _, _, section in unpack(packed_entries)]
+            found.append((on, edition_id, len(sections) - sections.count(Section.NEAREST)))
+    return found
 
 
 class Packed(NamedTuple):
@@ -460,23 +422,26 @@ def packed(connection: Connection, subscriber_id: int) -> list[Packed]:
 def _editions() -> Any:
     edition, subscriber, reason = schema.edition, schema.subscriber, schema.reason
     return (
-        select(edition, subscriber.c.name, reason.c.reasons)
+        select(edition, subscriber.c.name, reason.c.shares)
         .join(subscriber, subscriber.c.id == edition.c.subscriber_id)
         .outerjoin(reason, reason.c.edition_id == edition.c.id)
     )
 
 
-def _loaded(connection: Connection, rows: Sequence[Row[Any]]) -> list[Edition]:
+def _loaded(connection: Connection, rows: Sequence[Row[Any]], shelf: Shelf) -> list[Edition]:
     shown = [unpack(row.entries) for row in rows]
     ids: defaultdict[int, set[int]] = defaultdict(set)
     for row, chosen in zip(rows, shown, strict=True):
-        ids[row.dump_id].update(paper_id for paper_id, *_ in chosen)
-    known = {dump: papers.by_id(connection, some, dump) for dump, some in ids.items()}
-    signals = {dump: papers.signals(connection, some, dump) for dump, some in ids.items()}
-    first = papers.first_signals(connection, set().union(*ids.values()))
-    return [
-        _edition(connection, row, chosen, known[row.dump_id], signals[row.dump_id], first)
+        ids[row.dump_id].update([paper_id for paper_id, *_ in chosen])
+    known = {dump: shelf.papers(connection, dump, some) for dump, some in ids.items()}
+    told = [
+        shares.unpack(row.shares, len(chosen)) if row.shares else ([0] * len(chosen), [])
         for row, chosen in zip(rows, shown, strict=True)
+    ]
+    why = shelf.shares(connection, [number for _, some in told for number in some])
+    return [
+        _edition(connection, row, chosen, known[row.dump_id], why, *numbers)
+        for row, chosen, numbers in zip(rows, shown, told, strict=True)
     ]
 
 
@@ -484,13 +449,27 @@ def _edition(
     connection: Connection,
     row: Row[Any],
     chosen: Sequence[tuple[int, int, Section]],
-    known: Mapping[int, Paper],
-    signals: Mapping[int, Signals],
-    first: Mapping[int, Signals],
+    known: Mapping[int, _OnShelf],
+    why: Mapping[int, Share],
+    counts: Sequence[int],
+    numbers: Sequence[int],
 ) -> Edition:
-    reasons = row.reasons or [[]] * len(chosen)
-    climbing = {paper_id for paper_id, _, section in chosen if section == Section.CLIMBING}
-    earlier = stood_before(connection, row.subscriber_id, row.composed_at, climbing, ())
+    entries: list[Entry] = []
+    done = 0
+    for (paper_id, points, section), count in zip(chosen, counts, strict=True):
+        paper, now, before = known[paper_id]
+        mine = tuple([why[number] for number in numbers[done : done + count]])
+        entries.append(Entry(paper, now, points, mine, section, before))
+        done += count
+    climbing = {each.paper.id for each in entries if each.section is Section.CLIMBING}
+    if climbing:
+        earlier = stood_before(connection, row.subscriber_id, row.composed_at, climbing, ())
+        entries = [
+            each._replace(before=risen(earlier.get(each.paper.id), each.signals))
+            if each.paper.id in climbing
+            else each
+            for each in entries
+        ]
     return Edition(
         id=row.id,
         subscriber=row.name,
@@ -500,23 +479,7 @@ def _edition(
         matched=row.matched,
         cut=row.cut,
         remarks=row.remarks,
-        entries=tuple(
-            Entry(
-                paper=known[paper_id],
-                signals=signals.get(paper_id, Signals()),
-                points=points,
-                section=section,
-                before=risen(
-                    (earlier if section == Section.CLIMBING else first).get(paper_id),
-                    signals.get(paper_id),
-                ),
-                reasons=tuple(
-                    Reason(interest=interest, term=term, field=field, points=part)
-                    for interest, term, field, part in why
-                ),
-            )
-            for (paper_id, points, section), why in zip(chosen, reasons, strict=True)
-        ),
+        entries=tuple(entries),
     )
 
 

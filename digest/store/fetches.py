@@ -38,11 +38,3 @@ def of_source(connection: Connection, source: str) -> dict[str, Fetch]:
 def save(connection: Connection, fetch: Fetch) -> None:
     """Record what an address answered."""
     connection.execute(upsert(connection, schema.fetch, Fetch._fields[1:]), fetch._asdict())
-
-
-def failing(connection: Connection) -> list[Fetch]:
-    """List the addresses that answered badly the last time."""
-    rows = connection.execute(
-        select(schema.fetch).where(schema.fetch.c.failures > 0).order_by(schema.fetch.c.url)
-    )
-    return [Fetch(*row) for row in rows]

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, Select, and_, bindparam, func, or_, sele
 from sqlalchemy.sql.functions import max as sql_max
 
 from digest.model import Dump, Paper, Sighting, Signals
-from digest.store import schema
+from digest.store import schema, search
 
 _INGEST_LOCK = 5_747_001  # any number, the same in every process
 _CHUNK = 500  # values in one IN (...); SQLite allows 32,766 in all
@@ -112,12 +112,6 @@ def brought_new(connection: Connection, source: str, since: datetime) -> bool:
     return connection.execute(found.limit(1)).first() is not None
 
 
-def totals(connection: Connection) -> tuple[int, int]:
-    """Count papers and dumps."""
-    counted = [select(func.count()).select_from(table) for table in (schema.paper, schema.dump)]
-    return connection.scalar(counted[0]) or 0, connection.scalar(counted[1]) or 0
-
-
 def known(connection: Connection, keys: Iterable[int]) -> dict[int, list[Paper]]:
     """Find the papers known under each of the keys, first known first."""
     found: defaultdict[int, list[int]] = defaultdict(list)
@@ -147,6 +141,7 @@ def add_dump(
     A paper is named by its id, a new one by a negative number. ``late`` says that what is new in it
     should have been in an earlier dump.
     """
+    known = sorted(richer)
     last_dump, last_paper = connection.execute(_LAST_IDS).one()
     dump_id = (last_dump or 0) + 1
     new = list(dict.fromkeys(ref for ref in refs if ref < 0))
@@ -159,7 +154,7 @@ def add_dump(
             for ref in new
         ],
         schema.revision: [
-            _revision(papers[ref], ids.get(ref, ref), dump_id) for ref in (*new, *richer)
+            _revision(papers[ref], ids.get(ref, ref), dump_id) for ref in (*new, *known)
         ],
         schema.paper_key: [
             {"key": key, "paper_id": ids.get(ref, ref)}
@@ -172,9 +167,11 @@ def add_dump(
             for position, (ref, said) in enumerate(zip(refs, dump.sightings, strict=True))
         ],
     }
+    search.forget(connection, known)
     for table, found in rows.items():
         if found:
             connection.execute(_INSERT[table.name], found)
+    search.learn(connection, [*(ids[ref] for ref in new), *known])
     return len(new)
 
 
@@ -283,8 +280,28 @@ def newest_dump_at(connection: Connection, at: datetime) -> int:
     return connection.scalar(select(func.max(_DUMP.id)).where(_DUMP.ingested_at <= at)) or 0
 
 
+def days(connection: Connection) -> dict[date, tuple[int, int]]:
+    """Tell of each UTC day that brought new papers how many, and the newest dump by its end; oldest first."""
+    found: dict[date, tuple[int, int]] = {}
+    for dump_id, ingested_at, new in connection.execute(
+        select(_DUMP.id, _DUMP.ingested_at, _DUMP.new).order_by(_DUMP.ingested_at, _DUMP.id)
+    ):
+        on = ingested_at.date()
+        count, newest = found.get(on, (0, 0))
+        found[on] = count + new, max(newest, dump_id)
+    return {on: each for on, each in found.items() if each[0]}
+
+
+def by_uid(connection: Connection, uid: str) -> Paper | None:
+    """Load a paper by its permanent uid."""
+    paper_id = id_of(connection, uid)
+    return by_id(connection, [paper_id])[paper_id] if paper_id else None
+
+
 def id_of(connection: Connection, uid: str) -> int | None:
-    """Find a paper by its permanent uid."""
+    """Find a paper by its permanent uid; any text may be asked for."""
+    if not uid.isalnum():  # PostgreSQL refuses some characters even in a question
+        return None
     found: int | None = connection.scalar(
         select(schema.paper.c.id).where(schema.paper.c.uid == uid)
     )
@@ -405,8 +422,22 @@ class Seen(NamedTuple):
     featured_on: date | None
 
 
-def sightings_since(connection: Connection, since: datetime) -> list[Seen]:
-    """Load the sightings of all papers first seen since then, in the order of the dumps."""
+def sightings_since(
+    connection: Connection, since: datetime, as_of_dump: int | None = None
+) -> list[Seen]:
+    """Load the sightings of all papers first seen since then, in the order of the dumps, up to one of them."""
+    which = schema.paper.c.first_seen_at >= since
+    if as_of_dump is not None:
+        which = and_(which, schema.sighting.c.dump_id <= as_of_dump)
+    return _sightings(connection, which)
+
+
+def sightings_of(connection: Connection, paper_id: int) -> list[Seen]:
+    """Load the sightings of one paper, in the order of the dumps."""
+    return _sightings(connection, schema.sighting.c.paper_id == paper_id)
+
+
+def _sightings(connection: Connection, which: Any) -> list[Seen]:
     sighting, dump = schema.sighting.c, schema.dump.c
     rows = connection.execute(
         select(
@@ -422,7 +453,7 @@ def sightings_since(connection: Connection, since: datetime) -> list[Seen]:
         )
         .join_from(schema.sighting, schema.dump, dump.id == sighting.dump_id)
         .join(schema.paper, schema.paper.c.id == sighting.paper_id)
-        .where(schema.paper.c.first_seen_at >= since)
+        .where(which)
         .order_by(sighting.dump_id, sighting.position)
     )
     return [

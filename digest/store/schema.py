@@ -26,7 +26,7 @@ from sqlalchemy import (
     text,
 )
 
-VERSION = "0001"  #: the newest migration; a database at any other is refused
+VERSION = "0008"  #: the newest migration; a database at any other is refused
 
 
 class UTCDateTime(TypeDecorator[datetime]):
@@ -198,6 +198,27 @@ subscriber = Table(
     Column("next_due_at", UTCDateTime, index=True),  # NULL: nobody waits for an edition
     Column("token_version", Integer, nullable=False),
     Column("unsubscribed_at", UTCDateTime),
+    # Of those who signed up; the interests file keeps its own.
+    Column("address", String, unique=True),  # in lower case
+    Column("body", LargeBinary),  # what they ask for, as JSON
+    Column("signed_up_at", UTCDateTime),
+    Column("paused_until", UTCDateTime),
+)
+
+# What somebody asked for on a page, and a link that is mailed to them must confirm.
+pending = Table(
+    "pending",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("subscriber_id", ForeignKey("subscriber.id")),
+    Column("address", String, nullable=False),
+    Column("body", LargeBinary),
+    Column("requested_at", UTCDateTime, nullable=False, index=True),
+    # When a mail about it is to go out; NULL: it has gone.
+    Column("mail_at", UTCDateTime, index=True),
+    Column("lease_until", UTCDateTime),  # by the database's clock: somebody is about to mail
+    sqlite_autoincrement=True,  # a link names its number, so none comes twice
 )
 
 # What a subscriber asked for, since when: why a paper was not chosen is worked out from it again.
@@ -222,6 +243,16 @@ mark = Table(
     sqlite_with_rowid=False,
 )
 
+# Proposals that a subscriber does not want to see again.
+refusal = Table(
+    "refusal",
+    metadata,
+    Column("subscriber_id", ForeignKey("subscriber.id"), primary_key=True),
+    Column("proposal", String, primary_key=True),
+    Column("refused_at", UTCDateTime, nullable=False),
+    sqlite_with_rowid=False,
+)
+
 # One row for each subscriber and day, for years: every byte counts (docs/decisions/0010-ledger.md).
 edition = Table(
     "edition",
@@ -239,12 +270,21 @@ edition = Table(
     UniqueConstraint("subscriber_id", "local_date"),
 )
 
+# What one interest gave one paper: once, for all editions of a pass that have it.
+share = Table(
+    "share",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer(), "sqlite"), primary_key=True),
+    Column("made_at", LedgerTime, nullable=False),  # when those editions were composed
+    Column("reasons", Text, nullable=False),  # JSON
+)
+
 # Why each paper was chosen, in the order of the entries; cleared when it is old.
 reason = Table(
     "reason",
     metadata,
     Column("edition_id", ForeignKey("edition.id"), primary_key=True, autoincrement=False),
-    Column("reasons", JSON, nullable=False),
+    Column("shares", LargeBinary, nullable=False),  # their numbers, packed
 )
 
 #: Deliveries that are not over; in these words, since a partial index serves only who asks in its own.
