@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import calendar
 from collections.abc import Collection, Sequence
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -43,6 +45,7 @@ def latest_slot(schedule: Schedule, now: datetime) -> Slot | None:
     return next((each for each in slots if each.at <= now), None)
 
 
+@lru_cache(maxsize=4_096)  # whoever is due now has one of few schedules
 def next_slot(schedule: Schedule, after: datetime) -> Slot:
     """Find the first slot that is later."""
     today = after.astimezone(ZoneInfo(schedule.timezone)).date()
@@ -51,6 +54,7 @@ def next_slot(schedule: Schedule, after: datetime) -> Slot:
     return next(each for each in slots if each.at > after)
 
 
+@lru_cache(maxsize=4_096)
 def due_slot(schedule: Schedule, now: datetime, too_late_after: timedelta) -> Slot | None:
     """Find the slot to make up now; None where the last one is too long ago and joins the next."""
     last = latest_slot(schedule, now)
@@ -125,6 +129,19 @@ def describe(schedule: Schedule) -> str:
     days = ",".join(names[day] for day in sorted(schedule.days))
     waiting = f" when {schedule.when_waiting} wait" if schedule.when_waiting > 1 else ""
     return f"{schedule.timezone} {schedule.send_at:%H:%M} {days}{waiting}"
+
+
+def in_words(schedule: Schedule) -> str:
+    """Say when editions come, as a sentence goes on: "on Monday and Friday at 07:30 (Europe/London time)"."""
+    days = [calendar.day_name[day] for day in sorted(schedule.days)]
+    if len(days) == 7:
+        told = "every day"
+    elif sorted(schedule.days) == [0, 1, 2, 3, 4]:
+        told = "Monday to Friday"
+    else:
+        told = "on " + " and ".join(filter(None, (", ".join(days[:-1]), days[-1])))
+    zone = schedule.timezone.rpartition("/")[2].replace("_", " ")
+    return f"{told} at {schedule.send_at:%H:%M} ({zone} time)"
 
 
 def enough(subscriber: Subscriber, matched: int) -> bool:

@@ -46,6 +46,7 @@ class Answer:
     content: bytes | None
     etag: str | None = None
     last_modified: str | None = None
+    dated_at: datetime | None = None  #: by the server's clock
 
 
 class Client:
@@ -138,6 +139,7 @@ class Client:
             content=_read(response, url, max_bytes, deadline),
             etag=response.headers.get("ETag"),
             last_modified=response.headers.get("Last-Modified"),
+            dated_at=_moment(response.headers.get("Date", "")),
         )
 
 
@@ -162,13 +164,19 @@ def _retry_after(value: str | None) -> timedelta | None:
     """Read Retry-After (RFC 9110 §10.2.3): seconds, or a date."""
     if not value:
         return None
-    if re.fullmatch("[0-9]{1,9}", value.strip()):
-        return timedelta(seconds=min(int(value), 86_400))
-    try:
-        wait = parsedate_to_datetime(value) - datetime.now(UTC)
-    except (TypeError, ValueError):
+    if seconds := re.fullmatch(r"\s*([0-9]{1,9})\s*", value):
+        return timedelta(seconds=min(int(seconds[1]), 86_400))
+    if (until := _moment(value)) is None:
         return None
-    return min(max(wait, timedelta()), timedelta(days=1))
+    return min(max(until - datetime.now(UTC), timedelta()), timedelta(days=1))
+
+
+def _moment(value: str) -> datetime | None:
+    """Read an HTTP date (RFC 9110 §5.6.7); None where it is none."""
+    try:
+        return parsedate_to_datetime(value).astimezone(UTC)
+    except (TypeError, ValueError, OverflowError):
+        return None
 
 
 class _GuardedBackend(httpcore.SyncBackend):

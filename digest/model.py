@@ -5,10 +5,12 @@ Times are aware UTC, dates are calendar dates, points are integer thousandths.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from email import message_from_bytes, policy
 from enum import StrEnum
+from itertools import chain
 from pathlib import Path
 from typing import Literal, NamedTuple
 from urllib.parse import quote
@@ -147,6 +149,16 @@ class Reason(NamedTuple):
     points: int
 
 
+#: What one interest gave a paper, or a term that belongs to none: its reasons, strongest first. Readers of a
+#: batch who have the interest share one value, so that what is made of it once serves them all.
+Share = tuple[Reason, ...]
+
+
+def flattened(shares: Iterable[Share]) -> tuple[Reason, ...]:
+    """All reasons of a paper, strongest first."""
+    return tuple(sorted(chain.from_iterable(shares), key=lambda reason: -reason.points))
+
+
 class Section(StrEnum):
     """Where in an edition a paper stands, and so why it is there."""
 
@@ -156,14 +168,18 @@ class Section(StrEnum):
     NEAREST = "nearest"  #: nothing matched, and this came closest; does not count as shown
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Ranked:
+class Ranked(NamedTuple):
     """A paper, its points for one subscriber, and why."""
 
     paper: Paper
     points: int
-    reasons: tuple[Reason, ...]
+    shares: tuple[Share, ...]  #: interest by interest, the one that gave most first
     section: Section = Section.MATCH
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All of them, strongest first."""
+        return flattened(self.shares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -189,19 +205,29 @@ class Subscriber:
     stretch: int = 0  #: papers near the interests that have none of their words, at most
     when_nothing: Literal["skip", "mail"] = "skip"  #: an edition that names the nearest, or none
     layout: Literal["ranked", "interests"] = "ranked"  #: one list, or a section for each interest
+    plain: bool = False  #: mails without an HTML part
     id: int = 0
 
+    @property
+    def public(self) -> bool:
+        """Whether it is a public interest set, whose feed is listed."""
+        return self.email is None
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+
+class Entry(NamedTuple):
     """One paper in an edition, as it was when the edition was composed."""
 
     paper: Paper
     signals: Signals
     points: int
-    reasons: tuple[Reason, ...] = ()
+    shares: tuple[Share, ...] = ()  #: interest by interest, the one that gave most first
     section: Section = Section.MATCH
     before: Signals | None = None  #: how it stood: when last shown, else when first seen
+
+    @property
+    def reasons(self) -> tuple[Reason, ...]:
+        """All of them, strongest first."""
+        return flattened(self.shares)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -217,6 +243,13 @@ class Edition:
     cut: int = 0  #: points that a paper needed to match
     remarks: str = ""  #: what the reader should know of it: a source that was late
     id: int = 0
+
+
+class Hint(NamedTuple):
+    """Some work there may be, for whoever takes it; see `digest.pipeline.hints`."""
+
+    kind: Literal["compose", "deliver", "publish"]
+    shard: int  #: of subscribers; one hint of a kind and shard waits at most
 
 
 class DeliveryState(StrEnum):

@@ -1,121 +1,161 @@
 """The order of the stages, their transactions, and what happens to one bad item. No rules of its own.
 
 dumps ─ ingest ─▶ papers ─ compose ─▶ editions ─┬─ deliver ─▶ messages
-                                                └─ publish ─▶ feeds
+                                                └─ publish ─▶ feeds, archive
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, fields
+import time
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
 
-from digest import store
-from digest.model import DeliveryState
+from digest.pipeline import archive
 from digest.pipeline.account import (
+    FOR_EVER,
     Coming,
     Status,
     coming,
+    count_signed_up,
+    everybody,
     find_paper,
+    pause,
     set_unsubscribed,
     status,
 )
+from digest.pipeline.archive import front
+from digest.pipeline.archive import index as archive_index
 from digest.pipeline.bounces import read_bounces
-from digest.pipeline.compose import compose, preview, register
+from digest.pipeline.compose import Batch, compose, gather, preview, register
 from digest.pipeline.deliver import deliver
 from digest.pipeline.explain import explain
+from digest.pipeline.facts import facts, unready
+from digest.pipeline.hints import do, hint_pass
 from digest.pipeline.ingest import Ingested, ingest, ingest_file, ingest_sources, try_files
+from digest.pipeline.join import (
+    Joined,
+    ask_to_join,
+    confirm,
+    confirmable,
+    interest_in_words,
+    send_mails,
+    sign_up,
+)
 from digest.pipeline.leave import unsubscribe
 from digest.pipeline.marks import mark, mark_by_link
+from digest.pipeline.outcome import (
+    Outcome,
+    composed_counts,
+    delivered_counts,
+    put_on_record,
+    recorded,
+)
+from digest.pipeline.pages import (
+    Link,
+    edition_page,
+    marked_paper,
+    paper_page,
+    search_page,
+)
+from digest.pipeline.people import find, standing
+from digest.pipeline.personal import erase, export
 from digest.pipeline.ping import ping
+from digest.pipeline.private import Access, PrivateFeeds, access, look, private_feeds, written
 from digest.pipeline.publish import FeedInfo, feed_list, publish, revoke, withdraw
 from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.pipeline.suggest import Proposal, suggest
-from digest.pipeline.trial import Trial, try_interests, unmatched
+from digest.pipeline.trial import Example, Trial, example, try_interests, unmatched
 from digest.pipeline.verdict import Account
-from digest.store import passes
 
 __all__ = [
+    "FOR_EVER",
+    "Access",
     "Account",
+    "Batch",
     "Coming",
+    "Example",
     "FeedInfo",
     "Ingested",
+    "Joined",
+    "Link",
     "Outcome",
+    "PrivateFeeds",
     "Proposal",
     "Service",
     "Status",
     "Trial",
+    "access",
+    "archive_index",
+    "ask_to_join",
     "coming",
     "compose",
+    "confirm",
+    "confirmable",
+    "count_signed_up",
     "deliver",
+    "do",
+    "edition_page",
+    "erase",
+    "everybody",
+    "example",
     "explain",
+    "export",
+    "facts",
     "feed_list",
+    "find",
     "find_paper",
+    "front",
+    "gather",
+    "hint_pass",
     "ingest",
     "ingest_file",
     "ingest_sources",
+    "interest_in_words",
+    "look",
     "mark",
     "mark_by_link",
+    "marked_paper",
+    "paper_page",
+    "pause",
     "ping",
     "preview",
+    "private_feeds",
     "publish",
     "read_bounces",
     "recorded",
     "register",
     "revoke",
     "run_pass",
+    "search_page",
+    "send_mails",
     "set_unsubscribed",
+    "sign_up",
+    "standing",
     "status",
     "suggest",
     "try_files",
     "try_interests",
     "unmatched",
+    "unready",
     "unsubscribe",
     "withdraw",
+    "written",
 ]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Outcome:
-    """What a pass did, and why nothing happened where nothing did."""
+class _Clock:
+    """How long the stages of a pass take."""
 
-    dumps: int = 0
-    new_papers: int = 0
-    rejected: int = 0  #: pieces of new dumps that are no whole papers
-    due: int = 0  #: whose hour it was, whatever came of it
-    editions: int = 0
-    nothing_new: int = 0
-    already: int = 0  #: had their edition of that local date before
-    too_few: int = 0  #: papers wait, but fewer than the subscriber wants at once
-    too_late: int = 0  #: after downtime; joins the next edition
-    held: int = 0  #: wait for sources that are late
-    held_for: tuple[str, ...] = ()
-    sent: int = 0
-    failed: int = 0
-    waiting: int = 0
-    suppressed: int = 0  #: mails that came back, or complaints, after which an address gets no more
-    left: int = 0  #: by mail
-    odd: int = 0  #: mails in the bounce mailbox that nobody understood
-    feeds_changed: int = 0
-    errors: tuple[str, ...] = ()
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+        self._since = time.monotonic()
 
-    @property
-    def idle(self) -> bool:
-        """Whether there was nothing to do."""
-        return self == Outcome(errors=self.errors)
-
-    @property
-    def good(self) -> bool:
-        """Whether mail that was to go out could."""
-        return bool(self.sent) or not self.waiting
-
-
-def recorded(outcome: Mapping[str, Any]) -> Outcome:
-    """Read an outcome from the record; one of another version may have other counts."""
-    known = {field.name for field in fields(Outcome)}
-    return Outcome(**{name: value for name, value in outcome.items() if name in known})
+    def lap(self, stage: str) -> None:
+        """Note the end of a stage."""
+        now = time.monotonic()
+        self.seconds[stage] = round(now - self._since, 3)
+        self._since = now
 
 
 def run_pass(
@@ -134,48 +174,49 @@ def run_pass(
     ``stopping``, the pass ends early and leaves the rest to the next.
     """
     started_at = datetime.now(UTC)
+    clock = _Clock()
     if first:
         register(service, now)
         record_interests(service, now)
     forget(service, now)
+    clock.lap("prepare")
     read = ingest_sources(service, now)
+    clock.lap("ingest")
     dumps = sum(not each.error for each in read)
     composed = compose(service, now, everyone=everyone, stopping=stopping)
+    clock.lap("compose")
     back, unread = read_bounces(service, now)
+    clock.lap("bounces")
+    unmailed = send_mails(service, now)
     delivered, failures = deliver(service, now, stopping=stopping)
+    clock.lap("deliver")
     news = first or dumps or composed.subscribers
     names = None if first else composed.subscribers
     stream = bool(first or dumps)
     feeds_changed, unpublished = publish(service, now, names, stream=stream) if news else (0, [])
+    _, unwritten = archive.publish(service, now) if news else (0, [])
+    clock.lap("publish")
     outcome = Outcome(
         dumps=dumps,
         new_papers=sum(each.new for each in read),
         rejected=sum(each.rejected for each in read),
-        due=composed.counts.total() + len(composed.errors),
-        editions=composed.counts["editions"],
-        nothing_new=composed.counts["nothing new"],
-        already=composed.counts["already"],
-        too_few=composed.counts["too few"],
-        too_late=composed.counts["too late"],
-        held=composed.counts["held"],
-        held_for=composed.late if composed.counts["held"] else (),
-        sent=delivered[DeliveryState.SENT],
-        failed=delivered[DeliveryState.FAILED],
-        waiting=delivered[DeliveryState.QUEUED],
+        **composed_counts(composed),
+        **delivered_counts(delivered),
         suppressed=back["suppressed"],
         left=back["left"],
         odd=back["odd"],
         feeds_changed=feeds_changed,
+        seconds=clock.seconds,
         errors=(
             *trouble,
             *(each.error for each in read if each.error),
             *composed.errors,
             *unread,
+            *unmailed,
             *failures,
             *unpublished,
+            *unwritten,
         ),
     )
-    with store.writing(service.engine) as connection:
-        made = passes.PassRow(started_at, datetime.now(UTC), vars(outcome))
-        passes.add_pass(connection, made, idle=outcome.idle)
+    put_on_record(service, started_at, outcome)
     return outcome

@@ -12,8 +12,9 @@ from digest.deliver import reports
 from digest.deliver.reports import Report
 from digest.errors import DeliveryError, StoreError
 from digest.pipeline.leave import hide_feeds, let_go, unsubscribe_by_mail
+from digest.pipeline.people import known
 from digest.pipeline.service import Service
-from digest.store import bounces, editions, fetches, suppressions
+from digest.store import bounces, fetches, subscribers, suppressions
 from digest.store.fetches import Fetch
 
 log = logging.getLogger(__name__)
@@ -55,8 +56,10 @@ def read_bounces(
         error = str(trouble)
     next_at = now + service.read_mailbox_every
     failures = (known.failures if known else 0) + 1 if error else 0
+    read_at = now if not error else known.fetched_at if known else None
+    row = Fetch(_PLACE, _PLACE, None, None, read_at, next_at, failures, error)
     with store.writing(service.engine) as connection:
-        fetches.save(connection, Fetch(_PLACE, _PLACE, None, None, now, next_at, failures, error))
+        fetches.save(connection, row)
     return counts, [error] if error else []
 
 
@@ -74,7 +77,7 @@ def _read(service: Service, content: bytes, now: datetime) -> str:
         reason, left = "bounced", ""
         if report.kind == "complaint":
             reason = "complained"
-            standing = editions.standing_by_id(connection, sent.subscriber_id)
+            standing = subscribers.standing_by_id(connection, sent.subscriber_id)
             if standing and not standing.unsubscribed_at:
                 let_go(connection, standing.id, now)
                 left = standing.name
@@ -103,16 +106,15 @@ def _edition(service: Service, content: bytes, report: Report, now: datetime) ->
                 return number
         return None  # a Message-ID could be computed by others; our envelope could not
     to = report.recipient.lower()
-    names = [
-        name
-        for name, each in service.subscribers.items()
-        if each.email and each.email.lower() == to
-    ]
     with store.reading(service.engine) as connection:
-        for name in names:
-            address = service.subscribers[name].email
-            frame = service.frame_for(name, address, None)
-            for edition_id, local_date in bounces.dates(connection, name, now - _REMEMBERED):
-                if render.message_id(frame, name, local_date) == report.message_id:
+        stored = subscribers.standing_by_address(connection, to)
+        people = [
+            *(each for each in service.subscribers.values() if (each.email or "").lower() == to),
+            *known(service, connection, [stored] if stored else []).values(),
+        ]
+        for person in people:
+            frame = service.frame_for(person, person.email, None)
+            for edition_id, local_date in bounces.dates(connection, person.name, now - _REMEMBERED):
+                if render.message_id(frame, person.name, local_date) == report.message_id:
                     return edition_id
     return None

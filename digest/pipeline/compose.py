@@ -6,15 +6,17 @@ import logging
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
+from itertools import islice
 from typing import NamedTuple
 
 from digest import edition as rules
 from digest import rank, render, store
 from digest.crashpoints import reach
-from digest.model import Edition, Entry, Message, Ranked, Section, Signals, Subscriber
+from digest.model import Edition, Entry, Hint, Message, Ranked, Section, Signals, Subscriber
+from digest.pipeline.people import known
 from digest.pipeline.service import Service
 from digest.rank import select, trend
-from digest.store import editions, papers
+from digest.store import editions, papers, shares, subscribers
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +43,10 @@ class Batch(NamedTuple):
     late: tuple[str, ...]  #: sources that should have had new papers by now
     everyone: bool
     now: datetime
+    saved: shares.Saved  #: the shares of editions that are saved already
+
+
+Gather = Callable[[Service, store.Connection, datetime], Batch]
 
 
 def compose(
@@ -48,32 +54,47 @@ def compose(
     now: datetime,
     *,
     everyone: bool = False,
+    shard: int | None = None,
     stopping: Callable[[], bool] = lambda: False,
+    gathered: Gather | None = None,
 ) -> Composed:
     """Compose the edition of everybody who is due; with ``everyone``, of all, once per local date.
 
-    Where it is ``stopping``, whoever is left stays due. Subscribers must have been registered.
+    With a ``shard``, of those in it alone: every 500 numbers are one. Where it is ``stopping``, whoever is left
+    stays due. Subscribers must have been registered. ``gathered`` may keep what was gathered before.
     """
+    within = None if shard is None else range(shard * SHARD, (shard + 1) * SHARD)
     with store.reading(service.engine) as connection:
         due = (
-            [each for each in editions.standings(connection).values() if not each.unsubscribed_at]
+            subscribers.everybody(connection, now)
             if everyone
-            else editions.due(connection, now)
+            else subscribers.due(connection, now, within)
         )
-        due = [each for each in due if each.name in service.subscribers]
         late = () if everyone or not due else _late_sources(service, connection, now)
-        ready = [each for each in due if not (late and _has_patience(service, each.name, now))]
-        done = Composed(Counter(held=len(due) - len(ready)), [], [], late)
-        if not ready:
-            return done
-        batch = gather(service, connection, now)._replace(late=late, everyone=everyone)
-    for start in range(0, len(ready), SHARD):
+    done = Composed(Counter(), [], [], late)
+    batch: Batch | None = None
+    for start in range(0, len(due), SHARD):
         if stopping():
             break
-        shard = ready[start : start + SHARD]
-        outcomes, errors = _compose_shard(service, shard, batch)
+        with store.reading(service.engine) as connection:
+            standings = subscribers.still_due(
+                connection, due[start : start + SHARD], now, everyone=everyone
+            )
+            people = known(service, connection, standings)
+            ready = [
+                each
+                for each in standings
+                if each.id in people and not (late and _has_patience(service, people[each.id], now))
+            ]
+            if ready and not batch:
+                batch = (gathered or gather)(service, connection, now)
+                batch = batch._replace(late=late, everyone=everyone, now=now)
+        done.counts["held"] += len(people) - len(ready)
+        if not ready or not batch:
+            continue
+        outcomes, errors = _compose_shard(service, ready, people, batch)
         done.counts.update(outcomes.values())
-        done.subscribers.extend(each.name for each in shard if outcomes.get(each.id) == "editions")
+        done.subscribers.extend(each.name for each in ready if outcomes.get(each.id) == "editions")
         done.errors.extend(errors)
     return done
 
@@ -98,7 +119,7 @@ def gather(
     board = rank.Board(
         rank.fit(recent), listed=listed, trend=trend.points(seen, round(service.trend * 1000))
     )
-    return Batch(board, trend.climbed(seen), dump_id, (), False, now)
+    return Batch(board, trend.climbed(seen), dump_id, (), False, now, {})
 
 
 def _late_sources(service: Service, connection: store.Connection, now: datetime) -> tuple[str, ...]:
@@ -112,9 +133,9 @@ def _late_sources(service: Service, connection: store.Connection, now: datetime)
     )
 
 
-def _has_patience(service: Service, name: str, now: datetime) -> bool:
+def _has_patience(service: Service, subscriber: Subscriber, now: datetime) -> bool:
     """Whether an edition still waits for a late source; it stays due, and the next tick looks again."""
-    slot = rules.due_slot(service.subscribers[name].schedule, now, service.too_late_after)
+    slot = rules.due_slot(subscriber.schedule, now, service.too_late_after)
     return slot is not None and now - slot.at < service.wait_for_sources
 
 
@@ -125,11 +146,12 @@ def register(service: Service, now: datetime) -> None:
     is no longer in the configuration waits for nothing.
     """
     with store.reading(service.engine) as connection:
-        standings = editions.standings(connection)
+        standings = subscribers.named(connection, [*service.subscribers])
+        planned = subscribers.planned_by_file(connection)
     plans: dict[str, tuple[str, datetime | None]] = {
-        name: (standing.schedule, None)
-        for name, standing in standings.items()
-        if name not in service.subscribers and standing.next_due_at
+        name: (schedule, None)
+        for name, schedule in planned.items()
+        if name not in service.subscribers
     }
     for name, subscriber in service.subscribers.items():
         schedule, known = subscriber.schedule, standings.get(name)
@@ -140,7 +162,7 @@ def register(service: Service, now: datetime) -> None:
             plans[name] = rules.describe(schedule), due_at
     if plans:
         with store.writing(service.engine) as connection:
-            editions.put_subscribers(connection, plans)
+            subscribers.put_subscribers(connection, plans)
 
 
 class Choice(NamedTuple):
@@ -158,14 +180,17 @@ class Choice(NamedTuple):
         _, _, _, *sections = self.selection.choices[self.number]
         return not any(sections)
 
-    def entries(self, board: rank.Board, subscriber: Subscriber) -> tuple[Ranked, ...]:
+    def entries(self, board: rank.Board) -> tuple[Ranked, ...]:
         """The papers with their reasons: what costs most, so only for an edition that there will be."""
         rows = self.selection.rows[self.number]
-        return select.entries(board, subscriber, rows, self.selection.choices[self.number])
+        return select.entries(board, rows, self.selection.choices[self.number])
 
 
 def _compose_shard(
-    service: Service, shard: Sequence[editions.Standing], batch: Batch
+    service: Service,
+    shard: Sequence[subscribers.Standing],
+    known_as: Mapping[int, Subscriber],
+    batch: Batch,
 ) -> tuple[dict[int, str], list[str]]:
     """Compose for some subscribers in one transaction; return what came of each, by id, and errors."""
     with store.reading(service.engine) as connection:
@@ -175,9 +200,9 @@ def _compose_shard(
         )
     outcomes: dict[int, str] = {}
     drafts: list[editions.Draft] = []
-    plans: list[tuple[editions.Standing, datetime]] = []
+    plans: list[tuple[subscribers.Standing, datetime]] = []
     errors: list[str] = []
-    people = [service.subscribers[each.name] for each in shard]
+    people = [known_as[each.id] for each in shard]
     for standing, subscriber, choice in zip(
         shard, people, _choices(service, batch, shard, people, last, shown), strict=True
     ):
@@ -195,12 +220,21 @@ def _compose_shard(
         else:
             drafts.append(made)
     # Whoever moves the plan on composes. Both stand in one transaction: nobody is left out either.
-    with store.writing(service.engine) as connection:
-        moved = editions.advance(connection, plans)
-        saved = editions.save_editions(
-            connection, [each for each in drafts if each.subscriber_id in moved]
-        )
-        reach("while composing")
+    before = len(batch.saved)
+    try:
+        with store.writing(service.engine) as connection:
+            moved = subscribers.advance(connection, plans)
+            saved = editions.save_editions(
+                connection, [each for each in drafts if each.subscriber_id in moved], batch.saved
+            )
+            if saved:
+                first = min(each.id // SHARD for each, _ in plans)
+                service.hint(connection, [Hint("deliver", first)])
+            reach("while composing")
+    except BaseException:
+        batch.saved.clear()  # nobody knows which of them are: the next editions save their own
+        raise
+    service.shelf.put(dict(islice(batch.saved.values(), before, None)))
     for standing, _ in plans:
         if standing.id in saved:
             outcomes[standing.id] = "editions"
@@ -213,7 +247,7 @@ def _compose_shard(
 def _draft(
     service: Service,
     subscriber: Subscriber,
-    standing: editions.Standing,
+    standing: subscribers.Standing,
     batch: Batch,
     choice: Choice,
     last: date | None,
@@ -240,7 +274,7 @@ def _draft(
         matched=choice.matched,
         cut=choice.cut,
         remarks=rules.late_remark(batch.late, schedule, now),
-        entries=choice.entries(batch.board, subscriber),
+        entries=choice.entries(batch.board),
         address=subscriber.email,
     )
 
@@ -248,7 +282,7 @@ def _draft(
 def _choices(
     service: Service,
     batch: Batch,
-    shard: Sequence[editions.Standing | None],
+    shard: Sequence[subscribers.Standing | None],
     people: Sequence[Subscriber],
     last: Mapping[int, date],
     shown: editions.Showings,
@@ -278,12 +312,19 @@ def _choices(
 
 
 def outlook(
-    service: Service, connection: store.Connection, subscriber: Subscriber, now: datetime
+    service: Service,
+    connection: store.Connection,
+    subscriber: Subscriber,
+    now: datetime,
+    batch: Batch | None = None,
 ) -> tuple[rank.Board, Choice]:
-    """Work out what a subscriber's next edition would have now. Nothing is recorded."""
-    standing = editions.standing(connection, subscriber.name)
+    """Work out what a subscriber's next edition would have now, by default from all there is.
+
+    Nothing is recorded.
+    """
+    standing = subscribers.standing(connection, subscriber.name)
     ids = [standing.id] if standing else []
-    batch = gather(service, connection, now)
+    batch = (batch or gather(service, connection, now))._replace(now=now)
     shown = editions.showings(connection, ids, now - service.lookback)
     last = editions.last_dates(connection, ids)
     [choice] = _choices(service, batch, [standing], [subscriber], last, shown)
@@ -300,9 +341,9 @@ def preview(
     Where it is not ``private``, somebody else will read it: its links open nothing.
     """
     with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, subscriber.name)
+        standing = subscribers.standing(connection, subscriber.name)
         board, choice = outlook(service, connection, subscriber, now)
-        entries = choice.entries(board, subscriber)
+        entries = choice.entries(board)
         ids = {each.paper.id for each in entries}
         climbing = {each.paper.id for each in entries if each.section == Section.CLIMBING}
         signals = papers.signals(connection, ids)
@@ -321,7 +362,9 @@ def preview(
     return render.message(
         service.renderer,
         draft,
-        service.frame_for(subscriber.name, subscriber.email, standing if private else None),
+        service.frame_for(
+            subscriber, subscriber.email, standing if private else None, draft.local_date
+        ),
     )
 
 
@@ -331,7 +374,7 @@ def _entry(ranked: Ranked, signals: Mapping[int, Signals], before: Mapping[int, 
         paper=ranked.paper,
         signals=now,
         points=ranked.points,
-        reasons=ranked.reasons,
+        shares=ranked.shares,
         section=ranked.section,
         before=editions.risen(before.get(ranked.paper.id), now),
     )

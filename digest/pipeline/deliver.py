@@ -9,7 +9,8 @@ from __future__ import annotations
 import time
 from collections import Counter, deque
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -19,16 +20,19 @@ from digest.crashpoints import reach
 from digest.deliver import Answer, Kind, Pace, Sender
 from digest.deliver.answers import brief, retry_at
 from digest.deliver.pace import Throttle
-from digest.deliver.smtp import wire
 from digest.errors import DeliveryError, StoreError
-from digest.model import Delivery, DeliveryState, Edition, Message
+from digest.model import Delivery, DeliveryState, Edition, Message, Subscriber
+from digest.pipeline.people import known
 from digest.pipeline.service import Service
-from digest.store import deliveries, editions, suppressions
+from digest.store import deliveries, editions, subscribers, suppressions
 from digest.store.deliveries import Mark
 
 _LEASE = timedelta(minutes=15)  # longer than the ten minutes a server may take after the final dot
 _RENEWED_AFTER = 300.0  # seconds
 _CLAIMED_AT_ONCE = 100
+_MOST_OF_ONE = 50  # messages of a domain with limits that are claimed ahead; others go meanwhile
+_PATIENCE = 20.0  # seconds that a part of the work waits for domains with limits
+_PUT_OFF = timedelta(minutes=1)  # what it gives back then
 _HANDFUL = 5  # so many unknown addresses are no accident, if they are
 _TOO_MANY = 0.05  # of those that a pass wrote to
 _MOST_TRIES = 24  # of a message that cannot be made: three and a half days
@@ -54,14 +58,15 @@ def deliver(
     now: datetime,
     *,
     stopping: Stopping = lambda: False,
+    limit: int | None = None,
     prepare: Prepare | None = None,
 ) -> tuple[Counter[str], list[str]]:
-    """Send what is queued; return counts by the state it ended in, and what went wrong.
+    """Send what is queued, or the first ``limit``; return counts by the state it ended in, and what went wrong.
 
     Where it is ``stopping``, the messages in flight are the last; what is left stays queued. By default
     messages are rendered: ``prepare`` may have them ready.
     """
-    run = _Run(service, now, stopping, prepare or _prepare)
+    run = _Run(service, now, stopping, prepare or _prepare, limit)
     with store.writing(service.engine) as connection:
         doubtful = deliveries.resolve_doubtful(connection, now, service.when_uncertain)
     if doubtful:
@@ -73,12 +78,16 @@ def deliver(
             with service.open_sender() as sender:
                 while run.backlog and not run.over:
                     run.round(sender)
-                    if len(run.backlog) < _CLAIMED_AT_ONCE // 2 and not run.over:
+                    if not run.over and run.wants_more(sender.pace):
                         run.claim()
         except (
             DeliveryError
         ) as error:  # there is no server: nobody's fault, everything stays queued
             run.stop(str(error))
+        except StoreError:  # what is left need not wait until its lease ends, if that can be helped
+            with suppress(StoreError):
+                run.finish()
+            raise
         run.finish()
     return run.counts, run.errors
 
@@ -91,6 +100,7 @@ class _Run:
     started: datetime
     stopping: Stopping
     prepare: Prepare
+    limit: int | None = None  #: deliveries to claim at most
     backlog: deque[Prepared] = field(default_factory=deque)  #: claimed, and not yet sent
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
@@ -98,6 +108,9 @@ class _Run:
     why: str | None = None  #: it is over before everything was sent
     unknown: list[tuple[Prepared, str]] = field(default_factory=list)
     written_to: int = 0
+    full: frozenset[str] = frozenset()  #: domains of which enough is claimed
+    waited: float = 0.0  #: seconds for domains with limits
+    without: frozenset[str] | None = None  #: nothing was left to claim without these
     held_since: float = 0.0  #: monotonic: when the lease was last given
     began: float = field(default_factory=time.monotonic)
     throttle: Throttle = field(default_factory=Throttle)
@@ -106,14 +119,27 @@ class _Run:
     def now(self) -> datetime:
         return self.started + timedelta(seconds=time.monotonic() - self.began)
 
+    def wants_more(self, pace: Pace) -> bool:
+        """Whether to claim more: where little is left besides what domains with limits keep waiting."""
+        limited = pace.domain_at_once or pace.domain_per_minute
+        domains = Counter(_domain(each.message.address) for each in self.backlog) if limited else {}
+        self.full = frozenset(name for name, many in domains.items() if many >= _MOST_OF_ONE)
+        left = len(self.backlog) - sum(domains[name] for name in self.full)
+        return left < _CLAIMED_AT_ONCE // 2 and (not self.full or self.full != self.without)
+
     def claim(self) -> bool:
         """Take some more into the backlog; whether there were any."""
         while True:
+            most = _CLAIMED_AT_ONCE if self.limit is None else min(self.limit, _CLAIMED_AT_ONCE)
             reach("before claim")
             with store.writing(self.service.engine) as connection:
-                claimed = deliveries.claim(connection, self.now, _LEASE, _CLAIMED_AT_ONCE)
+                claimed = deliveries.claim(connection, self.now, _LEASE, most, self.full)
+            if len(claimed) < most:
+                self.without = self.full
             if not claimed:
                 break
+            if self.limit is not None:
+                self.limit -= len(claimed)
             reach("after claim")
             if not self.backlog:
                 self.held_since = time.monotonic()
@@ -172,7 +198,15 @@ class _Run:
             del self.backlog[position]
         if not chosen:
             time.sleep(_A_LITTLE)
+            self._wait(_A_LITTLE)
         return chosen
+
+    def _wait(self, seconds: float) -> None:
+        """Note that nothing could go; whoever has a part of the work does not wait long for slow domains."""
+        if self.limit is None or self.throttle.held(time.monotonic()):
+            return
+        self.waited += seconds
+        self.over = self.over or self.waited > _PATIENCE
 
     def _renew(self) -> None:
         """Keep what waits in the backlog; drop what somebody else has taken."""
@@ -223,7 +257,8 @@ class _Run:
         """Put back what was not sent, and suppress addresses that are unknown, unless too many are."""
         if self.unknown:
             self._suppress()
-        left = [Mark(each.delivery, DeliveryState.QUEUED, self.why) for each in self.backlog]
+        later = self.now + _PUT_OFF if self.waited > _PATIENCE else None
+        left = [Mark(each.delivery, DeliveryState.QUEUED, self.why, later) for each in self.backlog]
         if left:
             with store.writing(self.service.engine) as connection:
                 deliveries.settle(connection, left, self.now)
@@ -259,41 +294,64 @@ def _prepare(
     """Render the messages of claimed deliveries; whatever goes wrong with one costs nobody else theirs."""
     with store.reading(service.engine) as connection:
         refused = suppressions.among(connection, [each.address for each in claimed])
-        try:
-            loaded = editions.load_editions(connection, [each.edition_id for each in claimed])
-        except StoreError:
-            raise
-        except Exception:  # one is broken; each by itself, then
-            loaded = {}
+        loaded = _loaded(connection, [each.edition_id for each in claimed], service.shelf)
+        names = [each.subscriber for each in loaded.values() if isinstance(each, Edition)]
+        standings = subscribers.named(connection, names)
+        people = known(service, connection, standings.values())
     for delivery in claimed:
         reason = refused.get(delivery.address.lower())
         if reason:
             yield Mark(delivery, DeliveryState.SUPPRESSED, f"suppressed: {reason}")
             continue
         try:
-            yield _render(service, delivery, loaded.get(delivery.edition_id))
+            edition = loaded[delivery.edition_id]
+            if isinstance(edition, Exception):
+                raise edition
+            standing = standings.get(edition.subscriber)
+            subscriber = people.get(standing.id) if standing else None
+            if not standing or standing.unsubscribed_at or not subscriber:
+                yield Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
+                continue
+            frame = service.frame_for(subscriber, delivery.address, standing, edition.local_date)
+            yield _render(service, delivery, edition, subscriber, frame)
         except StoreError:
             raise
         except Exception as error:
             yield _unrendered(delivery, error, now)
 
 
-def _render(service: Service, delivery: Delivery, edition: Edition | None) -> Prepared | Mark:
-    with store.reading(service.engine) as connection:
-        edition = edition or editions.load_edition(connection, delivery.edition_id)
-        standing = editions.standing(connection, edition.subscriber)
-    name = edition.subscriber
-    if not standing or standing.unsubscribed_at or name not in service.subscribers:
-        return Mark(delivery, DeliveryState.SUPPRESSED, "unsubscribed")
-    frame = service.frame_for(name, delivery.address, standing)
+def _loaded(
+    connection: store.Connection, ids: Sequence[int], shelf: editions.Shelf
+) -> dict[int, Edition | Exception]:
+    """Load editions together; where one is broken, each by itself, with what is wrong in its place."""
+    try:
+        return {**editions.load_editions(connection, ids, shelf)}
+    except StoreError:
+        raise
+    except Exception as error:
+        if len(ids) == 1:
+            return {ids[0]: error}
+        return {number: _loaded(connection, [number], shelf)[number] for number in ids}
+
+
+def _render(
+    service: Service,
+    delivery: Delivery,
+    edition: Edition,
+    subscriber: Subscriber,
+    frame: render.Frame,
+) -> Prepared:
     reach("while rendering")
     made = service.sealed(render.message(service.renderer, edition, frame), edition.id)
-    message = replace(made, wire=wire(made.content))  # here, not while connections wait
-    schedule = service.subscribers[name].schedule
+    schedule = subscriber.schedule
     following = rules.next_slot(schedule, edition.composed_at)
     if following.local_date <= edition.local_date:  # composed ahead of its hour
         following = rules.next_slot(schedule, following.at)
-    return Prepared(delivery, message, name, following.at)
+    return Prepared(delivery, made, edition.subscriber, following.at)
+
+
+def _domain(address: str) -> str:
+    return address.rpartition("@")[2].lower()
 
 
 def _unrendered(delivery: Delivery, error: Exception, now: datetime) -> Mark:

@@ -16,13 +16,14 @@ from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
 from digest.model import DeliveryState, Paper, Section, Subscriber
+from digest.pipeline.boards import Boards
 from digest.pipeline.compose import gather
 from digest.pipeline.record import asked_at
 from digest.pipeline.service import Service
 from digest.pipeline.verdict import Account, placed
 from digest.rank import select
 from digest.rank.select import Selection
-from digest.store import editions, papers
+from digest.store import editions, papers, subscribers
 from digest.store.editions import Packed
 
 _ANY_INTERESTS = ("late", "already", "window")  # what is so whatever a subscriber asked for
@@ -36,7 +37,7 @@ class _Moment(NamedTuple):
     """When something was chosen, or could have been."""
 
     at: datetime
-    dump_id: int  #: the newest dump then
+    dump_id: int | None  #: the newest dump then; None for now
     before: list[Packed]  #: the subscriber's editions until then, oldest first
     edition: Packed | None = None  #: what was made
 
@@ -47,9 +48,10 @@ class _Case(NamedTuple):
     service: Service
     connection: store.Connection
     subscriber: Subscriber  #: as configured now
-    standing: editions.Standing | None
+    standing: subscribers.Standing | None
     paper: Paper
     history: list[Packed]  #: oldest first
+    boards: Boards
 
 
 def explain(
@@ -62,24 +64,47 @@ def explain(
     """
     with store.reading(service.engine) as connection:
         paper = one(papers.find(connection, name), name)
-        standing = editions.standing(connection, subscriber.name)
-        history = [
-            each._replace(composed_at=each.composed_at + _SECOND)
-            for each in (editions.packed(connection, standing.id) if standing else ())
-        ]
-        case = _Case(service, connection, subscriber, standing, paper, history)
-        if on is not None:
-            return _on(case, on, now)
-        had = [each for each in history if each.place(paper.id)]
-        if had:
-            delivered = [each for each in had if each.delivery != DeliveryState.FAILED]
-            return _sent(case, (delivered or had)[-1])
-        coming = _next(case, now)
-        if coming.outcome != "window" or not paper.first_seen_at:
-            return coming
-        reach = paper.first_seen_at + service.lookback
-        first = next((e for e in history if paper.first_seen_at <= e.composed_at <= reach), None)
-        return _of_edition(case, first) if first else coming
+        return _account(service, connection, subscriber, paper, now, on, Boards())
+
+
+def explain_paper(
+    service: Service, subscriber: Subscriber, paper: Paper, now: datetime, boards: Boards
+) -> Account:
+    """Account for one paper, as `explain` does without a date.
+
+    Raises BusyError where it has to be chosen again, and somebody else uses the ``boards``.
+    """
+    with store.reading(service.engine) as connection:
+        return _account(service, connection, subscriber, paper, now, None, boards)
+
+
+def _account(
+    service: Service,
+    connection: store.Connection,
+    subscriber: Subscriber,
+    paper: Paper,
+    now: datetime,
+    on: date | None,
+    boards: Boards,
+) -> Account:
+    standing = subscribers.standing(connection, subscriber.name)
+    history = [
+        each._replace(composed_at=each.composed_at + _SECOND)
+        for each in (editions.packed(connection, standing.id) if standing else ())
+    ]
+    case = _Case(service, connection, subscriber, standing, paper, history, boards)
+    if on is not None:
+        return _on(case, on, now)
+    had = [each for each in history if each.place(paper.id)]
+    if had:
+        delivered = [each for each in had if each.delivery != DeliveryState.FAILED]
+        return _sent(case, (delivered or had)[-1])
+    coming = _next(case, now)
+    if coming.outcome != "window" or not paper.first_seen_at:
+        return coming
+    reach = paper.first_seen_at + service.lookback
+    first = next((e for e in history if paper.first_seen_at <= e.composed_at <= reach), None)
+    return _of_edition(case, first) if first else coming
 
 
 def one(found: list[Paper], name: str) -> Paper:
@@ -121,7 +146,7 @@ def _sent(case: _Case, edition: Packed) -> Account:
 def _next(case: _Case, now: datetime) -> Account:
     """Account for a paper that no edition had, as things stand now."""
     standing = case.standing
-    moment = _Moment(now, store.latest_dump(case.connection), case.history)
+    moment = _Moment(now, None, case.history)
     found = _weigh(case, case.subscriber, moment)
     if standing and standing.unsubscribed_at and found.outcome != "window":
         since = f"{standing.unsubscribed_at:%Y-%m-%d}"
@@ -229,11 +254,25 @@ def _weigh(case: _Case, subscriber: Subscriber, moment: _Moment) -> Account:
         if not moment.before:
             verdict = f"{verdict} when it is the first"
         return replace(told, outcome="window", verdict=verdict)
-    batch = gather(case.service, case.connection, moment.at, dump_id=moment.dump_id)
+    with case.boards.alone():
+        return _chosen_again(case, subscriber, moment, since, shown)
+
+
+def _chosen_again(
+    case: _Case, subscriber: Subscriber, moment: _Moment, since: datetime, shown: list[Packed]
+) -> Account:
+    told, paper_id = _blank(case), case.paper.id
+    batch = (
+        case.boards.batch(case.service, case.connection, moment.at)
+        if moment.dump_id is None
+        else gather(case.service, case.connection, moment.at, dump_id=moment.dump_id)
+    )
     board = batch.board
     column = int(board.column_of(np.array([paper_id]))[0])
     if column < 0:
-        return replace(told, outcome="late", verdict=_late(case, first_seen_at))
+        return replace(
+            told, outcome="late", verdict=_late(case, case.paper.first_seen_at or moment.at)
+        )
     before = select.Shown.of_one(
         (one, each.dump_id, section == Section.CLIMBING)
         for each in shown

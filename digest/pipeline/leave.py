@@ -10,7 +10,7 @@ from digest import store, tokens
 from digest.errors import DigestError
 from digest.pipeline.publish import withdraw
 from digest.pipeline.service import Service
-from digest.store import deliveries, editions
+from digest.store import deliveries, subscribers
 
 _WISH = re.compile(r"\s*unsubscribe\s+(?P<name>.+?)\s+(?P<token>[\w-]{22})\s*", re.IGNORECASE)
 
@@ -18,7 +18,7 @@ _WISH = re.compile(r"\s*unsubscribe\s+(?P<name>.+?)\s+(?P<token>[\w-]{22})\s*", 
 def unsubscribe(service: Service, subscriber_id: int, token: str, now: datetime) -> bool:
     """Let somebody go whose link this is; False where the link is not ours. Twice changes nothing more."""
     with store.writing(service.engine) as connection:
-        standing = editions.standing_by_id(connection, subscriber_id)
+        standing = subscribers.standing_by_id(connection, subscriber_id)
         # A link to leave never dies, also where other links of the same mail were revoked.
         right = [
             tokens.verify(service.keys, "unsubscribe", subscriber_id, version, token)
@@ -34,7 +34,7 @@ def unsubscribe(service: Service, subscriber_id: int, token: str, now: datetime)
 
 def let_go(connection: store.Connection, subscriber_id: int, now: datetime) -> None:
     """Record that somebody left, and call back what waits to go out."""
-    editions.set_unsubscribed(connection, subscriber_id, now, None)
+    subscribers.set_unsubscribed(connection, subscriber_id, now, None)
     deliveries.stop(connection, subscriber_id, now)
 
 
@@ -50,5 +50,5 @@ def unsubscribe_by_mail(service: Service, subject: str, now: datetime) -> bool |
     if not wish:
         return None
     with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, wish["name"])
+        standing = subscribers.standing(connection, wish["name"])
     return unsubscribe(service, standing.id, wish["token"], now) if standing else False

@@ -10,13 +10,15 @@ from functools import cache, partial
 from typing import NamedTuple
 
 from digest import feeds, render, store
-from digest.model import Edition, Entry, Feed, FeedEntry, Paper, Section, Signals
+from digest.model import Edition, Entry, Feed, FeedEntry, Paper, Section, Signals, Subscriber
 from digest.pipeline.service import Service
 from digest.store import editions
 from digest.store import papers as paper_store
+from digest.store.feeds import FeedState
 
 log = logging.getLogger(__name__)
 
+SHAPES = ("papers", "editions")  #: what an entry is
 STREAM = "every paper we saw"
 _WINDOW = timedelta(days=14)
 _AUTHORS = 30  # names of one paper; some have thousands
@@ -51,31 +53,44 @@ def stream(service: Service, now: datetime) -> Feed:
     return _feed(service, "stream", "feeds/stream", STREAM, feeds.fitting(build), public=True)
 
 
-def chosen(service: Service, standing: editions.Standing, now: datetime) -> tuple[Feed, Feed]:
-    """Make a subscriber's two feeds: one entry for each paper, and one for each edition."""
+def chosen(
+    service: Service,
+    subscriber: Subscriber,
+    state: FeedState,
+    now: datetime,
+    shapes: Sequence[str] = SHAPES,
+) -> tuple[Feed, ...]:
+    """Make a subscriber's feeds: one entry for each paper, and one for each edition.
+
+    The window ends with the newest edition, not now: the same editions give the same feeds.
+    """
+    standing = state.standing
+    since = (state.composed_at or now) - _WINDOW
     with store.reading(service.engine) as connection:
-        found = editions.recent_editions(connection, standing.id, now - _WINDOW)
-        before = editions.listed_before(connection, standing.id, now - _WINDOW)
+        found = editions.recent_editions(connection, standing.id, since, service.shelf)
+        seen = [each.paper.first_seen_at or now for edition in found for each in edition.entries]
+        first = min(seen, default=since)  # no edition before then can have had one of these papers
+        before = editions.listed_before(connection, standing.id, since, first)
     kept = [each for edition in found if (each := as_listed(edition, now)).entries]
-    name, stem = standing.name, service.feed_stem(standing.name, standing)
-    uid, public = render.slug(name), service.is_public(name)
-    ttl = _DAILY if len(service.subscribers[name].schedule.days) > 1 else _WEEKLY
     entries = cache(partial(shown, service, kept))  # both feeds show the same
-    by_paper = feeds.fitting(lambda length: paper_entries(entries(length), before))
-    by_edition = feeds.fitting(lambda length: edition_entries(service, entries(length)))
-    told = f"papers chosen for {name}"
-    return (
-        _feed(service, uid, stem, told, by_paper, public=public, ttl=ttl),
-        _feed(
-            service,
-            f"{uid}:editions",
-            f"{stem}-editions",
-            f"{told}, by edition",
-            by_edition,
-            public=public,
-            ttl=ttl,
-        ),
+    uid, stem = render.slug(subscriber.name), service.feed_stem(subscriber, standing)
+    named = subscriber.name in service.subscribers  # who signed up has a number for a name
+    told = f"papers chosen for {subscriber.name if named else 'you'}"
+    made = partial(
+        _feed,
+        service,
+        public=subscriber.public,
+        ttl=_DAILY if len(subscriber.schedule.days) > 1 else _WEEKLY,
     )
+    feeds_made = []
+    if "papers" in shapes:
+        by_paper = feeds.fitting(lambda length: paper_entries(entries(length), before))
+        feeds_made.append(made(uid, stem, told, by_paper))
+    if "editions" in shapes:
+        by_edition = feeds.fitting(lambda length: edition_entries(service, entries(length)))
+        told = f"{told}, by edition"
+        feeds_made.append(made(f"{uid}:editions", f"{stem}-editions", told, by_edition))
+    return tuple(feeds_made)
 
 
 def _feed(

@@ -7,7 +7,7 @@ from datetime import datetime
 from digest import store, tokens
 from digest.pipeline.compose import register
 from digest.pipeline.service import Service
-from digest.store import accounts, editions, papers
+from digest.store import accounts, papers, subscribers
 
 
 def mark(
@@ -15,11 +15,11 @@ def mark(
 ) -> None:
     """Record that a subscriber wants more, or less, of what a paper is about; the latest word counts."""
     with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, name)
+        standing = subscribers.standing(connection, name)
     if not standing:
         register(service, now)
     with store.writing(service.engine) as connection:
-        standing = editions.standing(connection, name)
+        standing = subscribers.standing(connection, name)
         assert standing  # registered by now
         accounts.put_mark(connection, standing.id, paper_id, verdict, now)
 
@@ -30,7 +30,7 @@ def mark_by_link(
     """Record a mark by a mail's link: subscriber's id, token, paper's uid; False where it is not ours."""
     subscriber_id, token, uid = link
     with store.writing(service.engine) as connection:
-        standing = editions.standing_by_id(connection, subscriber_id)
+        standing = subscribers.standing_by_id(connection, subscriber_id)
         version = standing.token_version if standing else 0
         right = tokens.verify(service.keys, "mark", subscriber_id, version, token)
         paper_id = papers.id_of(connection, uid) if standing and right else None

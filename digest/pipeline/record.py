@@ -7,51 +7,50 @@ import zlib
 from dataclasses import replace
 from datetime import datetime
 
-from pydantic import TypeAdapter, ValidationError
-
 from digest import store
 from digest.model import Subscriber
+from digest.pipeline.people import as_body, from_body
 from digest.pipeline.service import Service
-from digest.store import accounts, editions
+from digest.store import accounts, editions, subscribers
 
 _BATCH = 500  # editions that one transaction forgets the reasons of
 _BATCHES = 20  # of these in one pass; the next goes on
-_AS_JSON = TypeAdapter(Subscriber)
 
 
 def record_interests(service: Service, now: datetime) -> None:
     """Record what the subscribers of a configuration ask for, where it is not what they asked for before.
 
-    Costs by how many there are, so once for each configuration. Subscribers must have been registered.
+    Costs by how many the file has, so once for each configuration. Subscribers must have been registered.
     """
     with store.reading(service.engine) as connection:
-        standings = editions.standings(connection)
-        known = accounts.version_hashes(connection)
+        standings = subscribers.named(connection, [*service.subscribers])
+        known = accounts.version_hashes(connection, [each.id for each in standings.values()])
+    made = (version(standings[name].id, each, now) for name, each in service.subscribers.items())
     changed = []
-    for name, subscriber in service.subscribers.items():
-        body = _AS_JSON.dump_json(_asked(subscriber), exclude_defaults=True)
-        number, mark = standings[name].id, hashlib.blake2b(body, digest_size=16).hexdigest()
-        since, before = known.get(number, (now, ""))
-        if mark != before or since > now:
-            changed.append(accounts.Version(number, now, mark, zlib.compress(body)))
+    for each in made:
+        since, before = known.get(each.subscriber_id, (now, ""))
+        if each.hash != before or since > now:
+            changed.append(each)
     with store.writing(service.engine) as connection:
         accounts.put_versions(connection, changed, now)
         accounts.forget_versions(connection, now - service.keep_reasons)
 
 
-def _asked(subscriber: Subscriber) -> Subscriber:
-    """What decides about papers and days, and no address."""
-    return replace(subscriber, email=None, id=0)
+def version(subscriber_id: int, subscriber: Subscriber, now: datetime) -> accounts.Version:
+    """Say what a subscriber asks for from now on: what decides about papers and days, and no address."""
+    body = as_body(replace(subscriber, email=None, id=0))
+    mark = hashlib.blake2b(body, digest_size=16).hexdigest()
+    return accounts.Version(subscriber_id, now, mark, zlib.compress(body))
 
 
 def asked_at(
-    connection: store.Connection, standing: editions.Standing, at: datetime
+    connection: store.Connection, standing: subscribers.Standing, at: datetime
 ) -> Subscriber | None:
     """Tell what a subscriber asked for at a moment; None where that is not kept or not understood."""
-    version = accounts.version_at(connection, standing.id, at)
+    found = accounts.version_at(connection, standing.id, at)
     try:
-        return _AS_JSON.validate_json(zlib.decompress(version.body)) if version else None
-    except (ValidationError, zlib.error):  # another version of digest wrote it
+        return from_body(zlib.decompress(found.body)) if found else None
+    except zlib.error:
         return None
 
 

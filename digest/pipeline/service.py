@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Protocol
@@ -13,8 +13,10 @@ from urllib.parse import quote
 
 from digest import render, store, tokens
 from digest.deliver import Sender
-from digest.model import DeliveryState, Message, Source, Subscriber
+from digest.model import DeliveryState, Hint, Message, Source, Subscriber
+from digest.render.pages import Around
 from digest.store import editions
+from digest.store.subscribers import Standing
 
 
 class Client(Protocol):
@@ -43,6 +45,8 @@ class Answer(Protocol):
     def etag(self) -> str | None: ...
     @property
     def last_modified(self) -> str | None: ...
+    @property
+    def dated_at(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,7 +56,7 @@ class Service:
     engine: store.Engine
     renderer: render.Renderer
     sources: tuple[Source, ...]
-    subscribers: Mapping[str, Subscriber]
+    subscribers: Mapping[str, Subscriber]  #: those of the interests file; see `people` for all
     frame: render.Frame  #: what surrounds every edition; each subscriber's has their own links
     url: str  #: public address, "" where nothing is served
     output: Path
@@ -67,6 +71,8 @@ class Service:
     open_client: Callable[[], AbstractContextManager[Client]]
     keep_reasons: timedelta = timedelta(days=90)
     web: bool = False  #: whether the web application runs
+    signup: bool = False  #: whether people can subscribe by its pages
+    signup_domains: tuple[str, ...] = ()  #: of the addresses that may; () for all
     bounces: str = ""  #: the address of the bounce mailbox; "" for none
     sign: Callable[[bytes], bytes] = bytes  #: adds DKIM signatures, where they are ours to add
     read_mailbox: Callable[[Callable[[bytes], bool]], None] | None = None  #: the bounce mailbox
@@ -74,47 +80,69 @@ class Service:
     soft_limit: int = (
         5  #: editions that come back one after another before an address is suppressed
     )
+    tick: timedelta = timedelta(seconds=30)  #: how often a pass is begun
+    interests: str = "interests.toml"  #: the name of the interests file, for people
+    #: tells others what there is to do, in the transaction that makes it so; alone, there is nobody to tell
+    hint: Callable[[store.Connection, Sequence[Hint]], None] = lambda _connection, _hints: None
     ping: str = ""  #: an address fetched after each good pass; "" for none
     hub: str = ""  #: a WebSub hub that hears of public feeds that changed; "" for none
+    shelf: editions.Shelf = field(
+        default_factory=editions.Shelf
+    )  #: papers and reasons that many editions have
 
-    def token(self, purpose: str, standing: editions.Standing | None) -> str:
+    def token(self, purpose: str, standing: Standing | None) -> str:
         """Make a subscriber's token for a link; a preview of somebody unknown has one that opens nothing."""
         number, version = (standing.id, standing.token_version) if standing else (0, 0)
         return tokens.token(self.keys, purpose, number, version)
 
+    def page(self, name: str, root: str, /, **values: object) -> bytes:
+        """Render a page; ``root`` leads from it to the front page."""
+        around = Around(
+            service=self.frame.service,
+            root=root,
+            language=self.frame.language,
+            served=self.web,
+            signup=self.signup,
+        )
+        return self.renderer.pages.render(name, around, **values)
+
     def sealed(self, message: Message, edition_id: int) -> Message:
         """Make a rendered message ready to go: signed, and with the envelope its bounces come back to."""
-        local, _, domain = self.bounces.rpartition("@")
-        verp = f"{local}+{tokens.seal(self.keys, 'bounce', edition_id)}@{domain}"
-        return replace(
-            message,
-            content=self.sign(message.content),
-            envelope_from=verp if self.bounces else "",
-        )
+        verp = ""
+        if self.bounces:
+            local, _, domain = self.bounces.rpartition("@")
+            verp = f"{local}+{tokens.seal(self.keys, 'bounce', edition_id)}@{domain}"
+        content = self.sign(message.content)
+        # No line of what is rendered begins with a dot, so the wire's form is the same.
+        return replace(message, content=content, wire=content, envelope_from=verp)
 
-    def is_public(self, name: str) -> bool:
-        """Whether a subscriber is a public interest set: one without an address."""
-        return self.subscribers[name].email is None
+    def feed_stem(self, subscriber: Subscriber, standing: Standing | None) -> str:
+        """Name a subscriber's feed files: readable for a public interest set, unguessable for a person.
 
-    def feed_stem(self, name: str, standing: editions.Standing | None) -> str:
-        """Name a subscriber's feed files: readable for a public interest set, unguessable for a person."""
-        return (
-            f"feeds/{render.slug(name) if self.is_public(name) else self.token('feed', standing)}"
-        )
+        A person's number stands before the token, so that one look finds whose it is; no readable name
+        has the line between them.
+        """
+        if subscriber.public:
+            return f"feeds/{render.slug(subscriber.name)}"
+        return f"feeds/{standing.id if standing else 0}_{self.token('feed', standing)}"
 
-    def feed_path(self, name: str, standing: editions.Standing | None) -> str:
+    def feed_path(self, subscriber: Subscriber, standing: Standing | None) -> str:
         """Name the file of a subscriber's feed that mails link to."""
-        return f"{self.feed_stem(name, standing)}.xml"
+        return f"{self.feed_stem(subscriber, standing)}.xml"
 
     def frame_for(
-        self, name: str, address: str | None, standing: editions.Standing | None
+        self,
+        subscriber: Subscriber,
+        address: str | None,
+        standing: Standing | None,
+        on: date | None = None,
     ) -> render.Frame:
-        """Make what surrounds one subscriber's edition: their address and their links."""
+        """Make what surrounds one subscriber's edition, of a local date: their address and their links."""
         token = self.token("unsubscribe", standing)
-        wish = quote(f"unsubscribe {name} {token}")
+        wish = quote(f"unsubscribe {subscriber.name} {token}")
         read_here = self.bounces if self.read_mailbox else ""
         to = read_here or parseaddr(self.frame.reply_to or self.frame.sender)[1]
-        feed = f"{self.url}/{self.feed_path(name, standing)}"
+        feed = f"{self.url}/{self.feed_path(subscriber, standing)}"
         served = bool(self.url and self.web)
         number = standing.id if standing else 0
         mark = f"{number}/{self.token('mark', standing)}"
@@ -125,8 +153,15 @@ class Service:
             if served and address
             else "",
             unsubscribe_mailto=f"mailto:{to}?subject={wish}" if address else "",
+            preferences_url=f"{self.url}/preferences/{number}/{self.token('preferences', standing)}"
+            if served and address
+            else "",
             feed_url=feed if self.url and standing else "",
             more_url=f"{self.url}/more/{mark}" if served and address else "",
             less_url=f"{self.url}/less/{mark}" if served and address else "",
-            layout=self.subscribers[name].layout,
+            web_url=f"{self.url}/edition/{number}/{self.token('edition', standing)}/{on}"
+            if served and address and on
+            else "",
+            layout=subscriber.layout,
+            plain=subscriber.plain,
         )

@@ -5,6 +5,7 @@ Nothing here ranks: a proposal is for the reader to take or to leave, with its e
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
@@ -13,7 +14,7 @@ from digest import rank, store
 from digest.model import Interest, Subscriber
 from digest.pipeline.service import Service
 from digest.rank.phrases import having, telling
-from digest.store import accounts, editions, papers
+from digest.store import accounts, papers, subscribers
 
 _PHRASES = 2  # at most so many of a kind for each interest
 _TAKEN_OUT = 1 / 4  # a word that excludes more of an interest's other papers is too blunt
@@ -32,6 +33,11 @@ class Proposal:
     )  #: one more word, the new weight, or the keywords of a new interest
     evidence: str
 
+    @property
+    def identity(self) -> str:
+        """What it proposes, as JSON: by this a proposal that was refused is known."""
+        return json.dumps({"interest": self.interest, "key": self.key, "value": self.value})
+
 
 @dataclass(frozen=True, kw_only=True)
 class _Marked:
@@ -46,14 +52,15 @@ class _Marked:
 
 
 def suggest(service: Service, subscriber: Subscriber, now: datetime) -> tuple[int, list[Proposal]]:
-    """Propose changes from a subscriber's marks; also tell how many marks there are."""
+    """Propose changes from a subscriber's marks, but none that was refused; also tell how many marks there are."""
     with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, subscriber.name)
+        standing = subscribers.standing(connection, subscriber.name)
         marks = accounts.marks(connection, standing.id) if standing else []
-        if not marks:
+        if not standing or not marks:
             return 0, []
         recent = papers.seen_since(connection, now - service.lookback)
         marked = papers.by_id(connection, (mark.paper_id for mark in marks))
+        refused = {each.proposal for each in accounts.refusals(connection, standing.id)}
     corpus = rank.fit(({each.id: each for each in recent} | marked).values())
     numbers = {paper.id: number for paper, number in corpus.store.numbers.items()}
     said = {
@@ -71,7 +78,8 @@ def suggest(service: Service, subscriber: Subscriber, now: datetime) -> tuple[in
     for place, interest in enumerate(subscriber.interests):
         its = {number for number in ranked if board.main(rows, number) == place}
         found += _for_interest(known, interest, its)
-    return len(marks), [*found, *_new_interest(known, ranked)]
+    found += _new_interest(known, ranked)
+    return len(marks), [each for each in found if each.identity not in refused]
 
 
 def _for_interest(marked: _Marked, interest: Interest, its: set[int]) -> list[Proposal]:

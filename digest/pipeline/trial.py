@@ -13,8 +13,9 @@ import numpy as np
 from digest import edition as rules
 from digest import rank, store
 from digest.errors import DigestError
-from digest.model import Interest, Ranked, Subscriber
-from digest.pipeline.compose import gather
+from digest.model import Entry, Interest, Ranked, Section, Signals, Subscriber
+from digest.pipeline.boards import Boards
+from digest.pipeline.compose import outlook
 from digest.pipeline.service import Service
 from digest.rank import select
 from digest.rank.batch import Ints
@@ -62,15 +63,34 @@ class Trial:
 
 
 def try_interests(
-    service: Service, edited: Subscriber, present: Subscriber | None, days: int, now: datetime
+    service: Service,
+    edited: Subscriber,
+    present: Subscriber | None,
+    days: int,
+    now: datetime,
+    boards: Boards | None = None,
 ) -> Trial:
     """Replay the papers first seen in the last days, with editions at the subscriber's own hours.
 
     Both sides start with nothing shown. Nothing is recorded. What the ranker learns, it learns from all
-    these papers at once, and papers trend in every edition as they do now.
+    these papers at once, and papers trend in every edition as they do now. Raises BusyError where somebody
+    else uses the ``boards``.
     """
-    with store.reading(service.engine) as connection:
-        board = gather(service, connection, now, lookback=timedelta(days=days)).board
+    boards = boards or Boards()
+    with boards.alone():
+        with store.reading(service.engine) as connection:
+            board = boards.batch(service, connection, now, timedelta(days=days)).board
+        return _trial(service, edited, present, board, days, now)
+
+
+def _trial(
+    service: Service,
+    edited: Subscriber,
+    present: Subscriber | None,
+    board: rank.Board,
+    days: int,
+    now: datetime,
+) -> Trial:
     if not board.papers:
         raise DigestError(f"no paper was first seen in the last {days} days; next: digest run")
     shown = _replay(service, edited, board, days, now)
@@ -100,6 +120,42 @@ def try_interests(
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """What interests would bring somebody in a first edition."""
+
+    considered: int  #: papers it chooses among
+    entries: tuple[Entry, ...]
+    without: tuple[str, ...]  #: interests that none of these papers is about
+
+
+def example(service: Service, boards: Boards, subscriber: Subscriber, now: datetime) -> Example:
+    """Choose what a first edition would have, had it to come now. Nothing is recorded.
+
+    Raises BusyError where somebody else is at it.
+    """
+    with boards.alone(), store.reading(service.engine) as connection:
+        batch = boards.batch(service, connection, now)
+        board, choice = outlook(service, connection, subscriber, now, batch)
+        entries = choice.entries(board)
+        recent = board.first_seen >= (now - service.first_lookback).timestamp()
+        rows = board.rows(subscriber.interests)
+        without = tuple(
+            interest.name
+            for interest, row in zip(subscriber.interests, rows, strict=True)
+            if not (board.table[row] > 0)[recent].any()
+        )
+    return Example(
+        considered=choice.considered,
+        entries=tuple(
+            Entry(paper=each.paper, signals=Signals(), points=each.points, shares=each.shares)
+            for each in entries
+            if each.section == Section.MATCH
+        ),
+        without=without,
+    )
+
+
 def _replay(
     service: Service, subscriber: Subscriber, board: rank.Board, days: int, now: datetime
 ) -> dict[int, Shown]:
@@ -118,7 +174,7 @@ def _replay(
         [choice], [rows] = found.choices, found.rows
         if slot.at < now and not rules.enough(subscriber, choice.matched):
             continue
-        chosen = select.entries(board, subscriber, rows, choice._replace(nearest=[]))
+        chosen = select.entries(board, rows, choice._replace(nearest=[]))
         for number, each in enumerate(chosen, 1):
             main = board.main(rows, board.corpus.store.numbers[each.paper])
             interest = subscriber.interests[main].name

@@ -47,7 +47,7 @@ def placed(
     if fate == Fate.NO_POINTS:
         return _unmatched(told, subscriber, board, column)
     trend = int(board.trend[column]) if column in matching else 0
-    ranked = board.ranked(subscriber.interests, rows, column, trend)
+    [ranked] = board.ranked(rows, [column], [trend])
     others = np.argsort(-chosen.totals[0], kind="stable").tolist()
     number = [*dict.fromkeys((*matching, *others))].index(column) + 1
     told = replace(told, number=number, points=ranked.points, reasons=ranked.reasons)

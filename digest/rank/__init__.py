@@ -36,7 +36,7 @@ def rank(
     out = {c for row in rows for c in board.vetoed.get(row, ()) if c not in named}
     columns = [corpus.store.numbers[paper] for paper in papers]
     has = board.table[rows].sum(axis=0)
-    ranked = [board.ranked(interests, rows, c) for c in columns if has[c] and c not in out]
+    ranked = board.ranked(rows, [c for c in columns if has[c] and c not in out])
     ranked.sort(key=lambda each: (-each.points, each.paper.title, each.paper.uid))
     return ranked
 

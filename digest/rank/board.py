@@ -4,24 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cached_property
-from operator import attrgetter
+from itertools import repeat
+from operator import attrgetter, itemgetter
 from typing import Any
 
 import numpy as np
 
-from digest.model import Interest, Ranked, Reason
+from digest.model import Interest, Ranked, Reason, Share
 from digest.rank import score, similar
 from digest.rank.batch import Ints
 from digest.rank.corpus import Corpus
 
-_row_key = attrgetter(*score.KEY, "weight", "min_points", "max_papers")
+_row_key = attrgetter("name", *score.KEY, "weight", "min_points", "max_papers")
+_first = itemgetter(0)
 EVIDENCE = 0.2  # of the points of the store's best paper for an interest: its papers with fewer do not match
 NO_CAP = 1 << 30
 _ROOM = 64_000_000  # points kept at a time, 4 bytes each
 
 
 class Board:
-    """Papers x interests. A row is one interest with its weight; row 0 has no points."""
+    """Papers x interests. A row is one interest with its name and weight; row 0 has no points."""
 
     def __init__(
         self,
@@ -43,8 +45,9 @@ class Board:
         )
         self._points: dict[Any, score.Points] = {}
         self._rows: dict[tuple[Any, ...], int] = {}
-        self._of_row: list[score.Points] = []
-        self._why: dict[tuple[int, str, int], tuple[Reason, ...]] = {}
+        self._of_row: list[tuple[Interest, score.Points]] = []
+        self._shares: dict[int, Share] = {}  # by row and column, as one number
+        self._trends: dict[int, Share] = {}  # by points
         self.clear()
 
     @cached_property
@@ -61,10 +64,10 @@ class Board:
         """Forget the interests, not the papers."""
         self._points.clear()
         self._rows.clear()
-        self._why.clear()
+        self._shares.clear()
         self.vetoed: dict[int, Ints] = {}  # row -> papers that the interest excludes, if any
-        empty = score.score(self.corpus, Interest(name=""))
-        self._of_row = [empty]
+        nothing = Interest(name="")
+        self._of_row = [(nothing, score.score(self.corpus, nothing))]
         self.table = np.zeros((64, len(self.papers)), dtype=np.int32)
         self.named = np.zeros((64, len(self.papers)), dtype=np.bool_)
         self.needed = np.zeros(64, dtype=np.int64)  # points a paper of each row needs to match
@@ -99,7 +102,7 @@ class Board:
         self.table[row] = weighed
         self.named[row] = points.named & (weighed > 0)
         self.needed[row] = weighed.max(initial=0) * EVIDENCE
-        self._of_row.append(points)
+        self._of_row.append((interest, points))
         self.caps.append(NO_CAP if interest.max_papers is None else interest.max_papers)
         if len(points.vetoed):
             self.vetoed[row] = points.vetoed
@@ -114,27 +117,36 @@ class Board:
         """The place among these rows of the interest that gives a paper the most points; ties: the first."""
         return int(self.table[rows, column].argmax())
 
-    def reasons(self, interest: Interest, row: int, column: int) -> tuple[Reason, ...]:
-        """Why a paper has its points of one interest."""
-        named = row, interest.name, column
-        if named not in self._why:
-            points = self._of_row[row]
-            has = self.table[row, column]
-            found = score.reasons(self.corpus, points, interest, column) if has else ()
-            self._why[named] = tuple(found)
-        return self._why[named]
+    def share(self, row: int, column: int) -> Share:
+        """Why a paper has points of one interest: one value for all who have the interest."""
+        place = row * len(self.papers) + column
+        known = self._shares.get(place)
+        if known is None:
+            interest, points = self._of_row[row]
+            known = tuple(score.reasons(self.corpus, points, interest, column))
+            self._shares[place] = known
+        return known
 
     def ranked(
-        self, interests: Sequence[Interest], rows: Sequence[int], column: int, trend: int = 0
-    ) -> Ranked:
-        """A paper with its points and all its reasons."""
-        why = [
-            reason
-            for interest, row in zip(interests, rows, strict=True)
-            for reason in self.reasons(interest, row, column)
-        ]
-        if trend:
-            why.append(Reason(interest=None, term="trend", field=None, points=trend))
-        why.sort(key=lambda reason: -reason.points)
-        total = sum(reason.points for reason in why)
-        return Ranked(paper=self.papers[column], points=total, reasons=tuple(why))
+        self, rows: Sequence[int], columns: Sequence[int], trends: Iterable[int] = repeat(0)
+    ) -> list[Ranked]:
+        """Papers with their points of these rows and of trend, and why."""
+        width, known = len(self.papers), self._shares
+        table = self.table[np.array(rows, dtype=np.int64)[:, None], columns].T.tolist()
+        found = []
+        for column, points, trend in zip(columns, table, trends, strict=False):
+            parts = [
+                (part, known.get(row * width + column) or self.share(row, column))
+                for part, row in zip(points, rows, strict=True)
+                if part
+            ]
+            if trend:
+                parts.append((trend, self._trend(trend)))
+            parts.sort(key=_first, reverse=True)
+            shares = tuple([share for _, share in parts])
+            found.append(Ranked(self.papers[column], sum(points) + trend, shares))
+        return found
+
+    def _trend(self, points: int) -> Share:
+        reason = Reason(interest=None, term="trend", field=None, points=points)
+        return self._trends.setdefault(points, (reason,))

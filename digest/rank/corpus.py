@@ -48,7 +48,6 @@ class Corpus:
     aliases: dict[Terms, tuple[Terms, ...]]  # ("MoE",) -> (("mixtur", "expert"),) and back
     spellings: dict[str, tuple[str, ...]]  # "lora" -> ("LoRA",): lower case finds every case
     surface: dict[str, str]  # "rout" -> "routing", for the reasons
-    length: float  # mean weighted length of an abstract
     vocabulary: dict[str, int]  # word or "word pair" -> column of the space of related words
     columns: tuple[str, ...]  # and back
     rarity: Floats  # of each column
@@ -309,7 +308,6 @@ def fit(papers: Iterable[Paper]) -> Corpus:
         _aliases(ordered, compounds),
         {lower: tuple(cased) for lower, cased in spellings.items()},
         _surfaces(fields),
-        length,
         vocabulary,
         tuple(columns),
         rarity,

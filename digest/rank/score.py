@@ -84,6 +84,8 @@ class Points:
         papers = np.concatenate([part.papers for part in self.parts])
         points = np.concatenate([part.points for part in self.parts])
         part = np.repeat(np.arange(len(self.parts)), [len(part.papers) for part in self.parts])
+        some = np.flatnonzero(points)
+        papers, points, part = papers[some], points[some], part[some]
         order = np.argsort(papers, kind="stable")
         bounds = np.searchsorted(papers[order], np.arange(len(self.total) + 1))
         return bounds, part[order], points[order]
@@ -94,9 +96,8 @@ class Points:
         sums: dict[tuple[str, str | None], int] = {}
         some = slice(bounds[paper], bounds[paper + 1])
         for number, value in zip(part[some].tolist(), points[some].tolist(), strict=True):
-            if value:
-                named = self.parts[number][:2]
-                sums[named] = sums.get(named, 0) + value
+            named = self.parts[number][:2]
+            sums[named] = sums.get(named, 0) + value
         found = [(*named, value) for named, value in sums.items()]
         return sorted(found, key=lambda each: (-each[2], each[0], each[1] or ""))
 
@@ -283,10 +284,11 @@ def _related(corpus: Corpus, centre: Floats, paper: int, most: int = 3) -> list[
     rows = corpus.store.rows
     part = slice(rows.bounds[paper], rows.bounds[paper + 1])
     columns = rows.columns[part]
-    share = np.round(rows.values[part] * (corpus.basis[columns] * centre).sum(axis=1), 9)
+    share = (rows.values[part] * (corpus.basis.take(columns, axis=0) @ centre)).round(9)
     named: list[str] = []
     used: set[str] = set()
-    for column in columns[np.argsort(-share, kind="stable")][: 4 * most].tolist():
+    best = (-share).argsort(kind="stable")[: 4 * most]
+    for column in columns[best].tolist():
         spelt = [corpus.surface[one] for one in corpus.columns[column].split(" ")]
         if used.isdisjoint(spelt):
             used.update(spelt)

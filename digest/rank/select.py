@@ -12,7 +12,6 @@ For each subscriber, among the papers that are new to them:
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime
 from enum import StrEnum
 from typing import NamedTuple
@@ -295,22 +294,18 @@ def _best(points: npt.NDArray[np.int32], most: int) -> list[int]:
     return [int(each) for each in order if points[each]]
 
 
-def entries(
-    board: Board, subscriber: Subscriber, rows: Sequence[int], choice: Choice
-) -> tuple[Ranked, ...]:
+def entries(board: Board, rows: Sequence[int], choice: Choice) -> tuple[Ranked, ...]:
     """The papers of an edition with their reasons, section by section."""
-    sections = (
-        (Section.MATCH, choice.match),
+    trends = board.trend[choice.match].tolist()
+    found = board.ranked(rows, choice.match, trends)
+    for section, columns in (
         (Section.CLIMBING, choice.climbing),
         (Section.STRETCH, choice.stretch),
         (Section.NEAREST, choice.nearest),
-    )
-    return tuple(
-        replace(board.ranked(subscriber.interests, rows, column, trend), section=section)
-        for section, columns in sections
-        for column in columns
-        for trend in [int(board.trend[column]) if section == Section.MATCH else 0]
-    )
+    ):
+        if columns:
+            found += [each._replace(section=section) for each in board.ranked(rows, columns)]
+    return tuple(found)
 
 
 def verdict(board: Board, selection: Selection, number: int, column: int) -> Fate:

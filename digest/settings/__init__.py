@@ -2,19 +2,19 @@
 
 Read once, at the entry. Relative paths start at the folder of digest.toml, or at that folder's
 parent when the folder is called `config`: the project's root. Every error of both files comes
-in one report. `DIGEST_SMTP__PASSWORD` stands above `password` of [smtp], and so on.
+in one report. `DIGEST_SMTP__PASSWORD` stands above `password` of [smtp], and so on; secrets may also be
+in files: `DIGEST_SMTP__PASSWORD_FILE`.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from textwrap import shorten
-from typing import Any, TypeVar
+from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from pydantic_settings import (
     BaseSettings,
     EnvSettingsSource,
@@ -23,42 +23,50 @@ from pydantic_settings import (
     SettingsConfigDict,
 )
 
-from digest.model import Interest, Schedule, Subscriber
-from digest.settings.report import (
-    Fault,
-    Loc,
-    Problem,
-    SettingsError,
-    TomlFile,
-    faults,
-    located,
-    nearest,
-    quoted,
-    read_toml,
+from digest.model import Subscriber
+from digest.settings import renamed
+from digest.settings.people import (
+    check_subscriber,
+    checked,
+    parse_subscriber,
+    read_people,
+    repeated,
+    written,
 )
+from digest.settings.report import Fault, Loc, Problem, SettingsError, TomlFile, nearest, read_toml
 from digest.settings.tables import (
-    DAYS,
     BouncesTable,
     DkimTable,
     EditionsTable,
     FeedsTable,
     FolderSource,
     HttpTable,
-    Interests,
-    InterestTable,
     MailTable,
     ScheduleTable,
     ServiceTable,
     SmtpTable,
     Source,
-    SubscriberTable,
     WebTable,
 )
 
-__all__ = ["Config", "Problem", "SettingsError", "Source", "load", "load_subscribers"]
+__all__ = [
+    "Config",
+    "Fault",
+    "Problem",
+    "SettingsError",
+    "Source",
+    "check_subscriber",
+    "load",
+    "load_subscribers",
+    "parse_subscriber",
+    "written",
+]
 
 PREFIX = "DIGEST_"
-T = TypeVar("T", bound=BaseModel)
+_SECRETS = tuple(
+    f"{PREFIX}{name}"
+    for name in ("SMTP__PASSWORD", "BOUNCES__PASSWORD", "SERVICE__DATABASE", "SCHEDULE__PING")
+)
 
 
 class Settings(BaseSettings):
@@ -102,6 +110,7 @@ class Config:
     http: HttpTable
     sources: tuple[Source, ...]
     subscribers: tuple[Subscriber, ...]
+    notes: tuple[Problem, ...] = ()  #: keys of an older digest, which are still read
 
 
 def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Config:
@@ -109,19 +118,21 @@ def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Conf
 
     Without ``people`` the interests file is left alone: nobody is subscribed.
     """
-    file = read_toml(path)
+    file, notes = renamed.bring_up(read_toml(path), renamed.RENAMED)
+    environ, more_notes = renamed.bring_up_environment(environ, PREFIX, renamed.RENAMED)
+    environ, unread = _from_files(environ)
     variables, strangers = _variables(environ)
-    repeated = _repeated(file.values, ("source",))
-    settings, problems = _checked(
-        lambda: _settings(file.values, environ, variables), Settings, file, repeated, variables
+    twice = repeated(file.values, ("source",))
+    settings, problems = checked(
+        lambda: _settings(file.values, environ, variables), Settings, file, twice, variables
     )
-    problems += strangers
+    problems += [*unread, *strangers]
     interests, certain = _interests_path(path, file, environ)
     subscribers: tuple[Subscriber, ...] = ()
     if people and (
         certain or interests.exists()
     ):  # without digest.toml we only guess where they are
-        subscribers, more = _subscribers(interests)
+        subscribers, more = read_people(read_toml(interests))
         problems += more
     if settings is None or problems:
         raise SettingsError(problems)
@@ -150,12 +161,13 @@ def load(path: Path, environ: Mapping[str, str], *, people: bool = True) -> Conf
         http=settings.http,
         sources=tuple(_source_at(root(path), source) for source in settings.source),
         subscribers=subscribers,
+        notes=(*notes, *more_notes),
     )
 
 
 def load_subscribers(path: Path) -> tuple[Subscriber, ...]:
     """Read the interests file alone, or report all that is wrong with it."""
-    subscribers, problems = _subscribers(path)
+    subscribers, problems = read_people(read_toml(path))
     if problems:
         raise SettingsError(problems)
     return subscribers
@@ -200,6 +212,25 @@ def _interests_path(path: Path, file: TomlFile, environ: Mapping[str, str]) -> t
     if isinstance(given, str) and given:
         return _at(root(path), Path(given)), True
     return path.with_name("interests.toml"), file.problem is None
+
+
+def _from_files(environ: Mapping[str, str]) -> tuple[dict[str, str], list[Problem]]:
+    """Read secrets that are given as files: DIGEST_SMTP__PASSWORD_FILE names one, as systemd and Docker have them."""
+    given, problems = dict(environ), []
+    for name in _SECRETS:
+        path = given.pop(f"{name}_FILE", None)
+        if path is None:
+            continue
+        if name in given:
+            problems.append(
+                Problem(f"{name}_FILE", f"is given beside {name}; take one of them out")
+            )
+        try:
+            given[name] = Path(path).read_text(encoding="utf-8").strip("\r\n")
+        except (OSError, UnicodeDecodeError) as error:
+            said = error.strerror if isinstance(error, OSError) else "is not UTF-8 text"
+            problems.append(Problem(f"{name}_FILE", f"{path}: {said}"))
+    return given, problems
 
 
 def _variables(environ: Mapping[str, str]) -> tuple[dict[Loc, str], list[Problem]]:
@@ -252,95 +283,3 @@ def _settings(
             return _Environment(settings_cls, given), file
 
     return Given()
-
-
-def _subscribers(path: Path) -> tuple[tuple[Subscriber, ...], list[Problem]]:
-    file = read_toml(path)
-    repeated = [*_repeated(file.values, ("subscriber",))]
-    for index, table in enumerate(_tables(file.values, "subscriber")):
-        repeated += _repeated(table, ("subscriber", index, "interest"))
-    read, problems = _checked(
-        lambda: Interests.model_validate(file.values), Interests, file, repeated
-    )
-    return tuple(map(_subscriber, read.subscriber)) if read else (), problems
-
-
-def _checked(
-    read: Callable[[], T],
-    model: type[BaseModel],
-    file: TomlFile,
-    more: Iterable[Fault],
-    variables: Mapping[Loc, str] | None = None,
-) -> tuple[T | None, list[Problem]]:
-    """The values, or None; and everything wrong with them, in the order of the file."""
-    found = list(more)
-    result: T | None = None
-    try:
-        result = read()
-    except ValidationError as error:
-        found += faults(error, model)
-    return result, [*([file.problem] if file.problem else []), *located(found, file, variables)]
-
-
-def _tables(values: dict[str, Any], key: str) -> list[dict[str, Any]]:
-    """A list of tables before anything is checked; what is no table counts as an empty one."""
-    tables = values.get(key)
-    rows = tables if isinstance(tables, list) else []
-    return [row if isinstance(row, dict) else {} for row in rows]
-
-
-def _repeated(values: dict[str, Any], loc: Loc) -> Iterator[Fault]:
-    """Names given twice in one list of tables, seen even where the rest has errors."""
-    first: dict[str, int] = {}
-    for index, table in enumerate(_tables(values, str(loc[-1]))):
-        words = table.get("keywords")
-        name = table.get("name", words[0] if isinstance(words, list) and words else None)
-        if not isinstance(name, str):
-            continue
-        number = first.setdefault(name.strip(), index + 1)
-        if number <= index:
-            said = f"{quoted(name)} is already the name of {loc[-1]}[{number}]"
-            yield Fault((*loc, index, "name"), said)
-
-
-def _first(table: InterestTable) -> str:
-    """What an interest without a name is called."""
-    about = shorten(table.about, 40, placeholder=" …")
-    said = (*table.keywords, about, *table.authors, *table.organisations)
-    return next(filter(None, said))
-
-
-def _subscriber(table: SubscriberTable) -> Subscriber:
-    days = frozenset(map(DAYS.index, table.days))
-    interests = tuple(
-        Interest(
-            name=each.name or _first(each),
-            keywords=each.keywords,
-            about=each.about,
-            authors=each.authors,
-            organisations=each.organisations,
-            sources=each.sources,
-            exclude=each.exclude,
-            penalties=tuple((words, round(n * 1000)) for words, n in each.penalties.items()),
-            weight=each.weight,
-            min_points=round(each.min_points * 1000),
-            max_papers=each.max_papers,
-        )
-        for each in table.interest
-    )
-    return Subscriber(
-        name=table.name,
-        email=table.email,
-        schedule=Schedule(
-            timezone=table.timezone,
-            send_at=table.send_at,
-            days=days,
-            when_waiting=table.when_waiting,
-        ),
-        interests=interests,
-        max_papers=table.max_papers,
-        min_points=round(table.min_points * 1000),
-        stretch=table.stretch,
-        when_nothing=table.when_nothing,
-        layout=table.layout,
-    )

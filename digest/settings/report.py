@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 Loc = tuple[str | int, ...]  #: a place in the values: ("subscriber", 0, "timezone")
 
-_SECRET = {"password", "database"}  # their values are never repeated
+_SECRET = {"password", "database", "operator_token"}  # their values are never repeated
 
 _SYNTAX = {  # how tomllib begins: what we say
     "Illegal character '\\n'": "the closing quote is missing",
@@ -37,7 +37,7 @@ _SYNTAX = {  # how tomllib begins: what we say
     "Expected newline": "something is left after the value: text and times go in quotes",
     "Cannot overwrite": "this key is already given above",
     "Duplicate inline": "this key is given twice",
-    "Cannot declare": "this section is already given above; many of a kind take double brackets",
+    "Cannot declare": "this section is already given above: these lines go there (many of a kind take [[ ]])",
     "Cannot mutate": "this section or key is already given above",
     "Cannot redefine": "this section or key is already given above",
     "Unclosed array": "a comma or the closing ] of the list is missing",
@@ -96,17 +96,26 @@ class TomlFile:
 
 def read_toml(path: Path) -> TomlFile:
     """Read a file; whatever is wrong with it becomes its problem."""
-    name, data, text = _short(path), b"", ""
+    name = _short(path)
     try:
-        data = path.read_bytes()
-        text = data.decode("utf-8-sig")  # Notepad begins files with a byte order mark
-        return TomlFile(name, text, tomllib.loads(text))
+        return parse_toml(name, path.read_bytes())
     except FileNotFoundError:
         problem = Problem(name, 'there is no such file; "digest init" writes one')
     except IsADirectoryError:
         problem = Problem(name, "is a folder, not a file")
     except OSError as error:
         problem = Problem(name, f"cannot be read: {error.strerror or error}")
+    except ValueError:
+        problem = Problem(name, _SYNTAX["embedded null"])
+    return TomlFile(name, problem=problem)
+
+
+def parse_toml(name: str, data: bytes) -> TomlFile:
+    """Read what a file of this name has; whatever is wrong with it becomes its problem."""
+    text = ""
+    try:
+        text = data.decode("utf-8-sig")  # Notepad begins files with a byte order mark
+        return TomlFile(name, text, tomllib.loads(text))
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         problem = Problem(name, "is not UTF-8 text; save it as UTF-8", line=line)
@@ -135,8 +144,8 @@ def _short(path: Path) -> str:
     return str(full.relative_to(Path.cwd()) if full.is_relative_to(Path.cwd()) else full)
 
 
-def faults(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
-    """What pydantic found, in plain words."""
+def faults(error: ValidationError, model: type[BaseModel], *, toml: bool = True) -> Iterator[Fault]:
+    """What pydantic found, in plain words; without ``toml`` in those of JSON."""
     for found in error.errors(include_url=False):
         loc = found["loc"]
         if found["type"] == "too_short" and found["input"]:
@@ -145,7 +154,20 @@ def faults(error: ValidationError, model: type[BaseModel]) -> Iterator[Fault]:
             loc = loc[:2] + loc[3:]
         if found["type"].startswith("union_tag") and isinstance(found["input"], dict):
             loc = (*loc, "kind")
-        yield Fault(loc, _plain(found, loc, model))
+        yield Fault(
+            loc,
+            _IN_JSON.get(found["type"], "")
+            if not toml and _shaped(found)
+            else _plain(found, loc, model),
+        )
+
+
+_IN_JSON = {"tuple_type": "must be a list", "model_type": "must be an object"}
+
+
+def _shaped(found: ErrorDetails) -> bool:
+    """Whether a list stands where an object should, or the other way round: TOML writes these with brackets."""
+    return found["type"] in _IN_JSON and isinstance(found["input"], dict | list)
 
 
 def _plain(found: ErrorDetails, loc: Loc, model: type[BaseModel]) -> str:  # noqa: C901 - a table
@@ -187,6 +209,9 @@ def _plain(found: ErrorDetails, loc: Loc, model: type[BaseModel]) -> str:  # noq
             return f"must be a table of keys and values{instead}"
         case "too_short" | "string_too_short":
             return "must not be empty"
+        case "too_long":
+            what = "characters" if isinstance(value, str) else "elements"
+            return f"must have at most {context['max_length']} {what}"
         case "string_too_long":
             return f"must have at most {context['max_length']} characters"
         case "greater_than":
@@ -206,7 +231,7 @@ def _misplaced(model: type[BaseModel], loc: Loc) -> str:
     for end in range(len(loc) - 2, 0, -1):
         if key in _keys_at(model, loc[:end]):
             below = _section(loc[: end + 1])
-            return f" here: it belongs to {_dotted(loc[:end])}; move it above the first [[{below}]]"
+            return f" here: it belongs to {dotted(loc[:end])}; move it above the first [[{below}]]"
     for table in _keys_at(model, loc[:-1]):
         if key in _keys_at(model, (*loc[:-1], table, 0)) and key not in _keys_at(model, loc[:-1]):
             outer = _section((*loc[:-1], table))
@@ -284,17 +309,19 @@ def located(
     names = variables or {}
     problems = []
     for fault in listed:
-        if fault.loc in names:
-            problems.append(Problem(names[fault.loc], fault.text, _dotted(fault.loc)))
+        ends = range(len(fault.loc), 0, -1)  # what is wrong may be one element of a list
+        if variable := next(filter(None, (names.get(fault.loc[:end]) for end in ends)), None):
+            problems.append(Problem(variable, fault.text, dotted(fault.loc)))
             continue
         loc = fault.loc
         while loc and loc not in at:  # a missing key stands where its table begins
             loc = loc[:-1]
-        problems.append(Problem(file.name, fault.text, _dotted(fault.loc), at.get(loc)))
+        problems.append(Problem(file.name, fault.text, dotted(fault.loc), at.get(loc)))
     return sorted(problems, key=lambda p: (p.line is None, p.line or 0))
 
 
-def _dotted(loc: Loc) -> str:
+def dotted(loc: Loc) -> str:
+    """A place as people write it; lists count from 1."""
     text = ""
     for part in loc:
         if isinstance(part, int):
@@ -306,4 +333,4 @@ def _dotted(loc: Loc) -> str:
 
 
 def _section(loc: Loc) -> str:
-    return _dotted(tuple(part for part in loc if isinstance(part, str)))
+    return dotted(tuple(part for part in loc if isinstance(part, str)))

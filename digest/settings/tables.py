@@ -9,7 +9,7 @@ import re
 import unicodedata
 from datetime import time, timedelta
 from email.utils import quote
-from ipaddress import ip_address
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
@@ -28,9 +28,11 @@ from pydantic import (
     StringConstraints,
     Tag,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
+from pydantic_settings import NoDecode
 
 from digest.settings.report import nearest, quoted
 
@@ -47,13 +49,35 @@ def _searchable(value: str) -> str:
     return value
 
 
+def _keyword(value: str) -> str:
+    """Refuse what would be looked for otherwise than it is meant; the language is that of `rank.text`."""
+    from digest.rank.text import keyword_terms  # wants libraries that not every command needs
+
+    exact = len(value) > 2 and value[0] == value[-1] == '"'
+    wrong = ""
+    if '"' in (value[1:-1] if exact else value) or re.search("[“”„«»]", value):
+        wrong = "has a quote inside; straight quotes around all of it, '\"like these\"', mean: as written"
+    elif exact and "*" in value:
+        wrong = "has a * within quotes, which mean: as written; leave one of the two out"
+    elif re.search(r"(?<!\w)\*|\*(?=\w)", value):
+        wrong = 'has a * that is not at the end of a word; "rout*" finds every word that begins so'
+    elif re.search(r"(?<!\w)\w\*", value):
+        wrong = "has a * after one letter; it needs two at least"
+    elif not keyword_terms(value, {}):
+        wrong = "has only words that every text has, so it would find nothing"
+    if wrong:
+        raise ValueError(f"{quoted(value)} {wrong}")
+    return value
+
+
 def _free_text(value: str) -> str:
-    return _searchable(" ".join(value.split())) if value else value
+    joined = " ".join(value.split())
+    return _searchable(_one_line(joined)) if joined else ""
 
 
 def _address(value: str) -> str:
     try:  # the part before the @ stays ASCII: our messages are 7-bit
-        found = validate_email(value, check_deliverability=False, allow_smtputf8=False)
+        found = validate_email(value, check_deliverability=False, allow_smtputf8=False, strict=True)
     except EmailNotValidError as error:
         raise ValueError(
             f"{quoted(value)} is not an e-mail address: {str(error).rstrip('.')}"
@@ -110,6 +134,11 @@ def _switch(value: object) -> object:
     return {"true": True, "false": False}.get(value, value) if isinstance(value, str) else value
 
 
+def _words(value: object) -> object:
+    """The environment has only text: "one.example.org two.example.org"."""
+    return value.replace(",", " ").split() if isinstance(value, str) else value
+
+
 def _public_url(value: str) -> str:
     try:
         parts = urlsplit(_one_line(value))
@@ -148,6 +177,31 @@ def _listen(value: str) -> str:
     return value
 
 
+def _host(value: str) -> str:
+    name = value.removeprefix("*.").lower()
+    if value != "*" and not re.fullmatch(r"[a-z0-9]([a-z0-9._-]*[a-z0-9])?|\[[0-9a-f:.]+\]", name):
+        raise ValueError(
+            f'must be a name such as "papers.example.org" or "*.example.org", without a port, not {quoted(value)}'
+        )
+    return value.lower()
+
+
+def _proxy(value: str) -> str:
+    try:
+        ip_network(value)
+    except ValueError:
+        raise ValueError(
+            f'must be an address or a network, such as "127.0.0.1" or "10.0.0.0/8", not {quoted(value)}'
+        ) from None
+    return value
+
+
+def _long_secret(value: SecretStr) -> SecretStr:
+    if 0 < len(value.get_secret_value()) < 16:
+        raise ValueError("is too easy to guess: give it 16 characters or more")
+    return value
+
+
 def _domain(value: str) -> str:
     if value and not re.fullmatch(r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z0-9-]{2,}", value):
         raise ValueError(f'must be a domain such as "example.org", not {quoted(value)}')
@@ -161,8 +215,12 @@ def _selector(value: str) -> str:
 
 
 def _web_address(value: str) -> str:
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or " " in value:
+    try:
+        parts = urlsplit(value)
+        whole = parts.scheme in ("http", "https") and parts.hostname and " " not in value
+    except ValueError:
+        whole = False
+    if not whole:
         raise ValueError(
             f'must be a web address such as "https://example.org/feed.xml", not {quoted(value)}'
         )
@@ -186,6 +244,14 @@ def _database_url(value: str) -> str:
 def _language(value: str) -> str:
     if not re.fullmatch("[A-Za-z]{2,3}([-_][A-Za-z0-9]+)*", value):
         raise ValueError(f'must be a language code such as "en-GB" or "de", not {quoted(value)}')
+    from babel import Locale, UnknownLocaleError
+
+    try:
+        Locale.parse(value.replace("-", "_"))
+    except (UnknownLocaleError, ValueError):
+        raise ValueError(
+            f'{quoted(value)} is no language that dates are known in; "en-GB" and "de" are'
+        ) from None
     return value
 
 
@@ -213,20 +279,31 @@ Line = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1), AfterValidator(_one_line)
 ]
 Name = Annotated[Line, Field(max_length=60)]  # it stands in headers and in names of files
-Keyword = Annotated[Line, AfterValidator(_searchable)]
+Named = Annotated[Line, AfterValidator(_searchable)]
+Keyword = Annotated[Named, AfterValidator(_keyword)]
 About = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_free_text)]
 Address = Annotated[Line, AfterValidator(_address)]
 AddressOrNone = Annotated[str, AfterValidator(lambda value: value and _address(value))]
 Mailbox = Annotated[Line, AfterValidator(_mailbox)]
 MailboxOrNone = Annotated[str, AfterValidator(lambda value: value and _mailbox(value))]
-TimeZone = Annotated[Line, AfterValidator(_time_zone)]
-TimeOfDay = Annotated[time, BeforeValidator(_time_of_day)]
+TimeZone = Annotated[
+    Line,
+    AfterValidator(_time_zone),
+    WithJsonSchema({"type": "string", "examples": ["Europe/London"]}),
+]
+TimeOfDay = Annotated[
+    time,
+    BeforeValidator(_time_of_day),
+    WithJsonSchema({"type": "string", "pattern": "^([01]?[0-9]|2[0-3]):[0-5][0-9]$"}),
+]
 Duration = Annotated[timedelta, BeforeValidator(_duration)]
 PublicUrl = Annotated[str, AfterValidator(_public_url)]
 HubUrl = Annotated[str, AfterValidator(lambda value: value and _web_address(value))]
 PingUrl = Annotated[str, AfterValidator(_ping_url)]
 WebAddress = Annotated[Line, AfterValidator(_web_address)]
 Listen = Annotated[str, AfterValidator(_listen)]
+Host = Annotated[Line, AfterValidator(_host)]
+Proxy = Annotated[Line, AfterValidator(_proxy)]
 Domain = Annotated[str, StringConstraints(to_lower=True), AfterValidator(_domain)]
 Selector = Annotated[str, AfterValidator(_selector)]
 Category = Annotated[Line, AfterValidator(_category)]
@@ -266,6 +343,7 @@ class ServiceTable(Table):
     templates: FilePathOrNone = None
     interests: FilePath = Path("interests.toml")
     language: Language = "en-GB"
+    log: Literal["text", "json"] = "text"
 
 
 class MailTable(Table):
@@ -331,6 +409,12 @@ class WebTable(Table):
     """[web]"""
 
     listen: Listen = ""
+    metrics_listen: Listen = ""
+    signup: Switch = True
+    allowed_domains: tuple[Domain, ...] = ()
+    hosts: Annotated[tuple[Host, ...], NoDecode, BeforeValidator(_words)] = ()
+    proxies: Annotated[tuple[Proxy, ...], NoDecode, BeforeValidator(_words)] = ()
+    operator_token: Annotated[SecretStr, AfterValidator(_long_secret)] = SecretStr("")
 
 
 class ScheduleTable(Table):
@@ -339,7 +423,13 @@ class ScheduleTable(Table):
     too_late_after: Duration = timedelta(hours=6)
     wait_for_sources: Duration = timedelta(minutes=30)
     tick: Duration = timedelta(seconds=30)
+    engine: Literal["inline", "procrastinate"] = "inline"
     ping: PingUrl = Field(default="", repr=False)
+
+    @property
+    def composer(self) -> str:
+        """The command that composes editions, and must run for it."""
+        return "digest serve" if self.engine == "inline" else "digest worker"
 
 
 class EditionsTable(Table):
@@ -434,8 +524,8 @@ class InterestTable(Table):
     name: Line | None = None
     keywords: tuple[Keyword, ...] = Field(default=(), min_length=1)
     about: About = ""
-    authors: tuple[Keyword, ...] = ()
-    organisations: tuple[Keyword, ...] = ()
+    authors: tuple[Named, ...] = ()
+    organisations: tuple[Named, ...] = ()
     sources: tuple[Line, ...] = ()
     exclude: tuple[Keyword, ...] = ()
     penalties: dict[Keyword, Annotated[Number, Field(lt=0, ge=-100)]] = {}
@@ -467,6 +557,7 @@ class SubscriberTable(Table):
     stretch: Whole = Field(default=0, ge=0, le=2)
     when_nothing: Literal["skip", "mail"] = "skip"
     layout: Literal["ranked", "interests"] = "ranked"
+    plain: Switch = False
     interest: tuple[InterestTable, ...] = Field(min_length=1)
 
     @field_validator("frequency")

@@ -10,8 +10,6 @@ from datetime import UTC, date, datetime, timedelta
 from io import BytesIO
 from typing import Any
 
-import feedparser
-
 from digest.errors import DumpError
 from digest.model import Paper, Rejected, Sighting, Signals
 from digest.sources.capture import Capture
@@ -35,9 +33,14 @@ def parse(content: bytes, place: str, announced: Iterable[str] = ANNOUNCED) -> C
 
     ``announced`` are the kinds of arXiv announcements to keep. Raises DumpError where it is no feed.
     """
-    read = feedparser.parse(
-        BytesIO(_repaired(content)), sanitize_html=False, resolve_relative_uris=False
-    )
+    import feedparser  # here: a service that reads no feed has 5 MB less to carry
+
+    try:
+        read = feedparser.parse(
+            BytesIO(_repaired(content)), sanitize_html=False, resolve_relative_uris=False
+        )
+    except Exception as error:  # it stumbles over mark-up that is cut in odd places
+        raise DumpError(f"{place}: no feed: damaged XML ({type(error).__name__})") from error
     trouble = read.get("bozo_exception")
     if not read.version and not read.entries:
         raise DumpError(f"{place}: no feed: {trouble or 'no RSS or Atom in it'}")
@@ -95,7 +98,7 @@ def _cut(content: bytes) -> bool:
 
 def _sighting(entry: Mapping[str, Any], place: str, announced: frozenset[str]) -> Sighting | str:
     """Read an entry; text is the reason why it is no paper, empty where it is simply not wanted."""
-    title = one_line(plain(entry.get("title", "")))
+    title = one_line(plain(entry.get("title") or ""))
     summary = max((c.get("value", "") for c in entry.get("content", ())), default="", key=len)
     abstract = plain(entry.get("summary", "") or summary)
     link = address(entry.get("link"))
@@ -135,9 +138,9 @@ def _doi(*given: object) -> str | None:
 
 def _authors(entry: Mapping[str, Any]) -> tuple[str, ...]:
     """Name the authors; arXiv's RSS has them in one string, with commas."""
-    names = [one_line(plain(each.get("name", ""))) for each in entry.get("authors", ())]
+    names = [one_line(plain(each.get("name") or "")) for each in entry.get("authors", ())]
     if len(names) <= 1:
-        joined = one_line(plain(entry.get("author", ""))) or "".join(names)
+        joined = one_line(plain(entry.get("author") or "")) or "".join(names)
         names = [name.strip() for name in _NAME.findall(_AND.sub(",", joined))]
     return tuple(name for name in names if name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from datetime import date
+from urllib.parse import urlsplit
 
 CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r"))
 _UNSHOWABLE = re.compile("[\x80-\x9f\ufeff\ufffe\uffff]")
@@ -66,6 +67,14 @@ def address(text: object) -> str | None:
     """Keep an absolute http(s) address; anything else is no link (scripts, files, credentials)."""
     text = text.strip() if isinstance(text, str) else ""
     return text if len(text) <= _LONGEST_ADDRESS and _ADDRESS.fullmatch(text) else None
+
+
+def host(text: str) -> str | None:
+    """Find the host that an address names; None where it names none that can be: ``https://[x/``."""
+    try:
+        return urlsplit(text).hostname
+    except ValueError:
+        return None
 
 
 def day(text: object) -> date | None:

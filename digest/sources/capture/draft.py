@@ -6,12 +6,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
-from urllib.parse import urlsplit
 
 from digest.model import Paper, Sighting, Signals
 from digest.sources.capture.days import Day, published
 from digest.sources.capture.lines import TRUNCATED
-from digest.sources.fields import address, arxiv_id
+from digest.sources.fields import address, arxiv_id, host
 
 _SENTENCE_END = re.compile(r"(?:[.!?…:;][)\]\"'”’*]*|https?://\S+)$")
 _COUNT = re.compile(r"(\d[\d,]*(?:\.\d+)?)([kKmM]?)(?: arXiv Page)?$")
@@ -50,7 +49,7 @@ def read_count(text: str) -> int | None:
 
 def paper_id(link: str) -> str | None:
     """Find the arXiv id that an address of a paper names, on a site whose addresses do."""
-    if link.startswith("http") and urlsplit(link).hostname not in _PAPER_HOSTS:
+    if link.startswith("http") and host(link) not in _PAPER_HOSTS:
         return None
     return arxiv_id(link.replace("arXiv: ", "arXiv:"))
 
@@ -61,7 +60,7 @@ def link(draft: Draft, link: str, only_paper: bool = False) -> None:
         return
     if found := paper_id(link):
         draft.arxiv_id = draft.arxiv_id or found
-    elif not only_paper and link.startswith("http") and urlsplit(link).hostname not in _PAPER_HOSTS:
+    elif not only_paper and link.startswith("http") and host(link) not in _PAPER_HOSTS:
         draft.url = draft.url or address(link)
 
 

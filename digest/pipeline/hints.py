@@ -1,0 +1,113 @@
+"""Passes in pieces, where several machines work: the tick says what there is to do, jobs do it.
+
+A hint is a job about to be; the rows in the store are the truth. A hint that is lost comes again at the next
+tick, and one too many finds nothing to do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+
+from digest import store
+from digest.model import Hint
+from digest.pipeline import archive
+from digest.pipeline.bounces import read_bounces
+from digest.pipeline.compose import SHARD, Gather, compose, gather, register
+from digest.pipeline.deliver import deliver
+from digest.pipeline.ingest import ingest_sources
+from digest.pipeline.join import send_mails
+from digest.pipeline.outcome import Outcome, composed_counts, delivered_counts, put_on_record
+from digest.pipeline.publish import publish
+from digest.pipeline.record import forget, record_interests
+from digest.pipeline.service import Service
+from digest.store import deliveries, subscribers
+
+_MOST = 64  # hints to deliver that wait at once; workers go on as long as there is something
+
+Stopping = Callable[[], bool]
+
+
+def hint_pass(
+    service: Service,
+    now: datetime,
+    *,
+    first: bool = True,
+    trouble: Sequence[str] = (),
+) -> Outcome:
+    """Ingest where nobody else does, and hint at what is due and what waits to go out; record what came of it.
+
+    Any number of machines may do this at once: one of them leads.
+    """
+    started_at = datetime.now(UTC)
+    if first:
+        register(service, now)
+        record_interests(service, now)
+    outcome = Outcome(errors=tuple(trouble))
+    with store.leading(service.engine) as leads:
+        if leads:
+            forget(service, now)
+            read = ingest_sources(service, now)
+            back, unread = read_bounces(service, now)
+            unmailed = send_mails(service, now)
+            outcome = Outcome(
+                dumps=sum(not each.error for each in read),
+                new_papers=sum(each.new for each in read),
+                rejected=sum(each.rejected for each in read),
+                suppressed=back["suppressed"],
+                left=back["left"],
+                odd=back["odd"],
+                errors=(
+                    *trouble,
+                    *(each.error for each in read if each.error),
+                    *unread,
+                    *unmailed,
+                ),
+            )
+    with store.writing(service.engine) as connection:
+        shards = subscribers.due_shards(connection, now, SHARD)
+        waiting = deliveries.claimable(connection, now, _MOST * SHARD)
+        hints = [Hint("compose", shard) for shard in shards]
+        hints += [Hint("deliver", number) for number in range(-(-waiting // SHARD))]
+        hints += [Hint("publish", 0)] if first or outcome.dumps or shards else []
+        service.hint(connection, hints)
+    outcome = replace(outcome, due=sum(shards.values()))
+    put_on_record(service, started_at, outcome)
+    return outcome
+
+
+def do(
+    service: Service,
+    hint: Hint,
+    now: datetime,
+    *,
+    stopping: Stopping = lambda: False,
+    gathered: Gather = gather,
+) -> Outcome:
+    """Do what a hint says, as far as there is something to do; record what came of it."""
+    started_at = datetime.now(UTC)
+    if hint.kind == "compose":
+        outcome = _compose(service, hint.shard, now, stopping, gathered)
+    elif hint.kind == "deliver":
+        outcome = _deliver(service, now, stopping)
+    else:
+        changed, errors = publish(service, now)
+        _, unwritten = archive.publish(service, now)
+        outcome = Outcome(feeds_changed=changed, errors=(*errors, *unwritten))
+    put_on_record(service, started_at, outcome)
+    return outcome
+
+
+def _compose(
+    service: Service, shard: int, now: datetime, stopping: Stopping, gathered: Gather
+) -> Outcome:
+    done = compose(service, now, shard=shard, stopping=stopping, gathered=gathered)
+    changed, unpublished = publish(service, now, done.subscribers, stream=False)
+    errors = (*done.errors, *unpublished)
+    return Outcome(**composed_counts(done), feeds_changed=changed, errors=errors)
+
+
+def _deliver(service: Service, now: datetime, stopping: Stopping) -> Outcome:
+    counts, errors = deliver(service, now, stopping=stopping, limit=SHARD)
+    return Outcome(**delivered_counts(counts), errors=tuple(errors))
