@@ -10,10 +10,12 @@ The flow, which is also the map of the code::
                                                      deliver (claim → send → mark)
 
 `sources`, `identity`, `snapshot`, `store`, `edition`, `rank`, `render`, `feeds` and `deliver` are the stages,
-with `http`, `tokens`, `metrics`, `doctor` (DNS and the mail server) and `gallery` (every shape of a mail) beside
-them; none imports another. `pipeline` calls them in order. `schedule` ticks, `web` answers the links of a mail
-and serves what was published. `cli` is the only place that reads the `settings`, prints or exits. `model` holds
-the values that travel, `errors` what is told to people. `signals` ends a run well; at `crashpoints` tests end it badly.
+with `http`, `tokens`, `metrics`, `doctor` (what is wrong, and its cure), `gallery` (each shape of a mail) and `archive`
+(backups) beside them; none imports another. `pipeline` calls them in order: in one pass, or piece by piece as the jobs
+of `workers` ask for it. `schedule` ticks. `web` shows the pages, the feeds and the API, takes what people send, and
+reads interests by the rules of `settings`; `cli` reads all other `settings`, and alone prints or exits. `model` holds
+the values that travel, `facts` how the service is, `errors` what is told to people. `signals` ends a run well; at
+`crashpoints` tests end it badly.
 """
 
 import os

@@ -110,35 +110,39 @@ def _trend(points: int) -> Reason:
     return Reason(interest=None, term="trend", field=None, points=points)
 
 
-_REASONS = {  #: by the last digit of a paper's id
+_SHARES = {  #: by the last digit of a paper's id
     EXPERTS.id: (
-        _reason("Mixture of experts", "mixture of experts", "title", 2_100),
-        _reason("Mixture of experts", "router", "abstract", 1_000),
-        _trend(600),
+        (
+            _reason("Mixture of experts", "mixture of experts", "title", 2_100),
+            _reason("Mixture of experts", "router", "abstract", 1_000),
+        ),
+        (_trend(600),),
     ),
     ADAPTERS.id: (
-        _reason("Fine-tuning", "fine-tuning", "title", 1_400),
-        _reason("Fine-tuning", "LoRA", "abstract", 1_200),
-        _reason("Mixture of experts", "adapters", "title", 300),
-        _trend(-40),
+        (
+            _reason("Fine-tuning", "fine-tuning", "title", 1_400),
+            _reason("Fine-tuning", "LoRA", "abstract", 1_200),
+        ),
+        (_reason("Mixture of experts", "adapters", "title", 300),),
+        (_trend(-40),),
     ),
-    RETRIEVAL.id: (_reason("Retrieval", "retrieval", "title", 1_900), _trend(20)),
-    BENCHMARK.id: (_reason("Long context", "long contexts", "abstract", 1_100), _trend(300)),
-    VISION.id: (_reason("Mixture of experts", "tokens", "abstract", 900),),
-    AGENTS.id: (_reason("Retrieval", "program", "abstract", 700),),
-    SPEECH.id: (_trend(340),),
+    RETRIEVAL.id: ((_reason("Retrieval", "retrieval", "title", 1_900),), (_trend(20),)),
+    BENCHMARK.id: ((_reason("Long context", "long contexts", "abstract", 1_100),), (_trend(300),)),
+    VISION.id: ((_reason("Mixture of experts", "tokens", "abstract", 900),),),
+    AGENTS.id: ((_reason("Retrieval", "program", "abstract", 700),),),
+    SPEECH.id: ((_trend(340),),),
 }
 
 
 def _entry(paper: Paper, **known: object) -> Entry:
-    reasons = _REASONS[paper.id % 10]
+    shares = _SHARES[paper.id % 10]
     entry = Entry(
         paper=paper,
         signals=Signals(featured_on=DAY, upvotes=43, comments=1, stars=1_204),
-        points=sum(reason.points for reason in reasons),
-        reasons=reasons,
+        points=sum(reason.points for share in shares for reason in share),
+        shares=shares,
     )
-    return replace(entry, **known)  # type: ignore[arg-type]
+    return entry._replace(**known)  # type: ignore[arg-type]
 
 
 def _edition(*entries: Entry, considered: int = 43, remarks: str = "") -> Edition:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
+from functools import reduce
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +14,14 @@ import click
 
 from digest.cli.context import NOW, Context, day, subscriber
 from digest.cli.files import decimal, reason_json
+from digest.cli.service import count as counted
 from digest.errors import ConfigError
 
 if TYPE_CHECKING:
-    from digest.pipeline import Account, Trial
+    from digest.model import Subscriber
+    from digest.pipeline import Account, Proposal, Service, Trial
     from digest.pipeline.trial import Shown
+    from digest.settings.edit import Edited
     from digest.store.accounts import Verdict
 
 
@@ -135,7 +140,7 @@ def try_(
     with context.service() as service:
         watched = Console(stderr=True)
         with watched.status(f"Replaying {days} days for {edited.name}"):
-            present = service.subscribers.get(edited.name)
+            present = pipeline.find(service, edited.name)
             trial = pipeline.try_interests(service, edited, present, days, now or datetime.now(UTC))
     if as_json:
         click.echo(json.dumps(_trial_json(edited.name, days, trial), indent=2))
@@ -262,7 +267,9 @@ def _mark(
 
 @click.command()
 @click.option("--subscriber", "name", metavar="NAME", help="Whose marks; by default the first's.")
-@click.option("--apply", is_flag=True, help="Write the changes into the interests file.")
+@click.option(
+    "--apply", is_flag=True, help="Write the changes to where the interests are: file or database."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the proposals as JSON.")
 @NOW
 @click.pass_obj
@@ -271,7 +278,8 @@ def suggest(
 ) -> None:
     """Propose changes to the interests from papers marked more and less, with the evidence.
 
-    Prints a diff that `patch` can apply; the file stays as it is, except with --apply.
+    Prints a diff, which `patch` can apply to the interests file; nothing is changed, except with --apply.
+    Of somebody who is in the database the diff is of what `interests.toml` would say of them.
 
     \b
     Examples:
@@ -282,11 +290,15 @@ def suggest(
     from digest import pipeline
     from digest.settings import edit
 
+    at = now or datetime.now(UTC)
     with context.service(config := context.load()) as service:
         person = subscriber(service, name)
-        count, proposals = pipeline.suggest(service, person, now or datetime.now(UTC))
-    changes = [edit.Change(interest=p.interest, key=p.key, value=p.value) for p in proposals]
-    edited = edit.edit(config.service.interests, person.name, changes)
+        count, proposals = pipeline.suggest(service, person, at)
+        changes = [edit.Change(interest=p.interest, key=p.key, value=p.value) for p in proposals]
+        if person.name in service.subscribers:
+            edited = edit.edit(config.service.interests, person.name, changes)
+        else:
+            edited = _edited_stored(service, person, proposals, at if apply else None)
     if as_json:
         told = {"subscriber": person.name, "marks": count, "diff": edited.diff()}
         click.echo(json.dumps(told | {"proposals": [vars(p) for p in proposals]}, indent=2))
@@ -296,10 +308,27 @@ def suggest(
         click.echo(edited.diff(), nl=False)
     if not proposals:
         least = "a phrase has to be in two papers that are marked alike, and in few others"
-        click.echo(f"{person.name}: {count} marks and no proposal: {least}", err=True)
-    elif apply:
+        click.echo(f"{person.name}: {counted(count, 'mark')} and no proposal: {least}", err=True)
+    elif apply and person.name in service.subscribers:
         edited.write()
         click.echo(f"wrote {edited.name}", err=True)
+    elif apply:
+        click.echo(f"wrote {person.name} to the database", err=True)
+
+
+def _edited_stored(
+    service: Service, person: Subscriber, proposals: Sequence[Proposal], apply_at: datetime | None
+) -> Edited:
+    """Tell what proposals change of somebody in the database; at a time, also change it."""
+    from digest.pipeline import preferences
+    from digest.settings import written
+    from digest.settings.edit import Edited
+
+    wanted = reduce(preferences.accepted, proposals, person)
+    if apply_at and not preferences.save_by_name(service, person, wanted, apply_at):
+        raise ConfigError(f"{person.name} was edited meanwhile; nothing was written")
+    name = Path(f"{person.name}.toml")
+    return Edited(path=name, before=written(person), after=written(wanted))
 
 
 COMMANDS = (explain, try_, more, less, suggest)

@@ -2,27 +2,32 @@
 
 from __future__ import annotations
 
+import gc
+import json
 import os
 import secrets
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from digest import __version__
 from digest.errors import ConfigError
 
 if TYPE_CHECKING:
     from digest import render
     from digest.deliver import Sender
     from digest.http import Client
+    from digest.metrics import Measured
     from digest.model import Subscriber
     from digest.pipeline import Outcome, Service
     from digest.settings import Config
+    from digest.store import Engine
 
 
 def moment(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
@@ -53,6 +58,14 @@ NOW = click.option(
 )
 
 
+def collect_seldom() -> None:
+    """Look for cycles of garbage less often: a pass makes millions of values, and next to none is in a cycle.
+
+    With Python's own thresholds every seventh part of a pass went there.
+    """
+    gc.set_threshold(50_000, 20, 100)
+
+
 class Context:
     """What the commands share: where the configuration is, and what can be opened from it."""
 
@@ -71,6 +84,7 @@ class Context:
         from digest import pipeline, render, store
         from digest.model import DeliveryState, Source
 
+        collect_seldom()
         config = config or self.load()
         renderer = render.load(template_folders(config))
         engine = store.connect(config.service.database)
@@ -101,16 +115,31 @@ class Context:
                 open_sender=lambda: _sender(config),
                 open_client=lambda: _client(config),
                 web=bool(config.web.listen),
+                # The link that confirms is mailed: it needs a public address, and pages behind it.
+                signup=config.web.signup and bool(config.web.listen and config.service.url),
+                signup_domains=config.web.allowed_domains,
                 bounces=config.mail.bounces,
                 sign=_signer(config),
                 read_mailbox=_mailbox(config),
                 read_mailbox_every=config.bounces.every,
                 soft_limit=config.bounces.soft_limit,
+                tick=config.schedule.tick,
                 ping=config.schedule.ping,
                 hub=config.feeds.hub,
+                **_jobs(config, engine),
             )
         finally:
             engine.dispose()
+
+
+def echo_json(things: Iterable[object]) -> None:
+    """Print a list as JSON, each thing as it comes."""
+    between = "[\n"
+    for each in things:
+        told = json.dumps(each, indent=2, ensure_ascii=False)
+        click.echo(between + "  " + told.replace("\n", "\n  "), nl=False)
+        between = ",\n"
+    click.echo("[]" if between == "[\n" else "\n]")
 
 
 def data(name: str) -> Path:
@@ -120,19 +149,41 @@ def data(name: str) -> Path:
     return installed if installed.is_dir() else package.parent / name
 
 
-def write_metrics(config: Config, outcome: Outcome, *, config_wrong: bool = False) -> str | None:
+def sqlite_file(config: Config) -> Path | None:
+    """Find the file of the database; None where it is on a server."""
+    _, mark, file = config.service.database.partition("sqlite:///")
+    return Path(file) if mark else None
+
+
+def write_metrics(
+    config: Config, service: Service, outcome: Outcome, *, config_wrong: bool = False
+) -> str | None:
     """Write the metrics file where one is configured; return what went wrong."""
     if not config.service.metrics:
         return None
     from digest import metrics
 
-    counts = {name: count for name, count in vars(outcome).items() if isinstance(count, int)}
-    counts["errors"] = len(outcome.errors)
     try:
-        metrics.write(config.service.metrics, datetime.now(UTC), counts, config_wrong=config_wrong)
+        metrics.write(config.service.metrics, measured(service, outcome, config_wrong=config_wrong))
     except OSError as error:
         return f"service.metrics: {error.filename}: {error.strerror}"
     return None
+
+
+def measured(service: Service, outcome: Outcome | None, *, config_wrong: bool = False) -> Measured:
+    """Gather what Prometheus is told."""
+    from digest import metrics, pipeline
+
+    known = vars(outcome).items() if outcome else ()
+    counts = {name: count for name, count in known if isinstance(count, int)}
+    if outcome:
+        counts["errors"] = len(outcome.errors)
+    return metrics.Measured(
+        facts=pipeline.facts(service, datetime.now(UTC)),
+        version=__version__,
+        last_pass=counts,
+        config_wrong=config_wrong,
+    )
 
 
 def template_folders(config: Config) -> list[Path]:
@@ -149,10 +200,13 @@ def subscriber(service: Service, name: str | None) -> Subscriber:
         if not service.subscribers:
             raise ConfigError("the interests file has no subscriber yet")
         return next(iter(service.subscribers.values()))
-    if name not in service.subscribers:
-        known = ", ".join(service.subscribers)
+    from digest import pipeline
+
+    found = pipeline.find(service, name)
+    if not found:
+        known = f"{', '.join(service.subscribers)}; digest subscribers list names all"
         raise click.BadParameter(f'no subscriber is called "{name}"; there are: {known}')
-    return service.subscribers[name]
+    return found
 
 
 def _key(path: Path) -> bytes:
@@ -183,6 +237,26 @@ def frame(config: Config) -> render.Frame:
         postal_address=config.mail.postal_address,
         language=config.service.language,
     )
+
+
+def _jobs(config: Config, engine: Engine) -> dict[str, Any]:
+    """Say who is told what there is to do: nobody, or workers."""
+    if config.schedule.engine == "inline":
+        return {}
+    if engine.dialect.name != "postgresql":
+        raise ConfigError(
+            'schedule.engine = "procrastinate" needs PostgreSQL; set service.database, and move an '
+            "installation with `digest db copy`"
+        )
+    try:
+        from digest import workers
+    except ImportError:
+        raise ConfigError(
+            'schedule.engine = "procrastinate" needs more packages: '
+            "pip install '.[postgres]' in digest's source folder"
+        ) from None
+    workers.install(engine)
+    return {"hint": workers.hint}
 
 
 def _signer(config: Config) -> Callable[[bytes], bytes]:

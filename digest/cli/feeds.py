@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.context import Context, subscriber
+from digest.cli.context import Context, echo_json, subscriber
 
 if TYPE_CHECKING:
     from digest.pipeline import FeedInfo, Service
@@ -31,15 +30,15 @@ def feeds(context: click.Context, as_json: bool) -> None:
 
     settings: Context = context.obj
     with settings.service() as service:
-        found = [(feed, _addresses(service, feed)) for feed in pipeline.feed_list(service)]
-    if as_json:
-        click.echo(json.dumps([_told(*each) for each in found], indent=2))
-        return
-    for feed, addresses in found:
-        shape = f"one entry per {feed.shape.removesuffix('s')}"
-        click.echo(f"{feed.label} ({'public' if feed.public else 'private'}, {shape})")
-        for name, address in addresses.items():
-            click.echo(f"  {name + ':':10} {address}")
+        found = ((feed, _addresses(service, feed)) for feed in pipeline.feed_list(service))
+        if as_json:
+            echo_json(_told(*each) for each in found)
+            return
+        for feed, addresses in found:
+            shape = f"one entry per {feed.shape.removesuffix('s')}"
+            click.echo(f"{feed.label} ({'public' if feed.public else 'private'}, {shape})")
+            for name, address in addresses.items():
+                click.echo(f"  {name + ':':10} {address}")
 
 
 @feeds.command()

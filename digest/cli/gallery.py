@@ -75,6 +75,16 @@ def _mails(renderer: Renderer, full: Frame) -> dict[str, tuple[str, Message]]:
     names = ("Mixture of experts", "Fine-tuning", "Retrieval")
     url = "https://digest.example.org/confirm/Zk3v9Qm1x0aTt7LwYb2cDe"
     mails["confirm"] = ("the confirmation", render.confirmation(renderer, full, url, now))
+    mails["already"] = (
+        "the answer to a subscriber who subscribes again",
+        render.already(renderer, full, left=False, about="1", now=now),
+    )
+    moved = "new@example.org"
+    link = url.replace("confirm", "address")
+    mails["account"] = (
+        "a link that touches somebody's data",
+        render.account(renderer, full, "address", link, moved, now),
+    )
     mails["welcome"] = ("the welcome", render.welcome(renderer, full, names, first_at, now))
     return mails
 

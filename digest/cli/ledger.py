@@ -73,7 +73,7 @@ def _plain(line: Line) -> dict[str, object]:
 
 
 def _told(line: Line) -> str:
-    doubt = f"; doubtful {line.doubtful} times" if line.doubtful else ""
+    doubt = f"; doubtful: {line.doubtful}" if line.doubtful else ""
     later = f"; next try after {line.not_before:%Y-%m-%d %H:%M} UTC" if line.not_before else ""
     return (
         f"{line.edition_id}  {line.local_date}  {line.subscriber}  <{line.address}>  {line.state}  "
@@ -119,6 +119,31 @@ def drop(context: Context, editions: tuple[int, ...], everything: bool) -> None:
       digest deliveries drop --all
     """
     click.echo(f"{_decide(context, editions, everything, DeliveryState.SENT)} counted as sent")
+
+
+@deliveries.command()
+@click.pass_obj
+def hold(context: Context) -> None:
+    """Hold every mail that waits to go out: after a database was restored, it may have gone out since.
+
+    New numbers start far above those there are, so that no link of an old mail opens what is another
+    person's; requests that wait for a mail get none, and expire. `release` sends what is held, `drop`
+    counts it as sent. `digest restore` does this by itself.
+
+    \b
+    Example:
+      digest deliveries hold
+    """
+    from digest import store
+    from digest.store import deliveries as ledger
+    from digest.store import numbers, subscribers
+
+    now = datetime.now(UTC)
+    with context.service() as service, store.writing(service.engine) as connection:
+        held = ledger.hold(connection, now, "held by hand")
+        subscribers.forget_mails(connection)
+        numbers.leave_gap(connection, now)
+    click.echo(f"{held} held; digest deliveries --state uncertain lists them")
 
 
 def _decide(

@@ -1,55 +1,108 @@
-"""Commands about the service: init, check, preview, run, status, db."""
+"""Commands about the service: init, check, preview, run, db."""
 
 from __future__ import annotations
 
+import json
+import logging
+import os
+import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from difflib import get_close_matches
+from email.utils import parseaddr
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from digest.cli.context import NOW, Context, data, subscriber, template_folders, write_metrics
-from digest.errors import ConfigError, DigestError, StoreError
+from digest.cli.context import (
+    NOW,
+    Context,
+    data,
+    sqlite_file,
+    subscriber,
+    template_folders,
+    write_metrics,
+)
+from digest.errors import DigestError, StoreError
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from digest.pipeline import Outcome, Service, Status
+    from digest.pipeline import Outcome, Service
     from digest.settings import Config
+
+log = logging.getLogger("digest")
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", default=".", type=click.Path(path_type=Path))
-def init(folder: Path) -> None:
+@click.option(
+    "--email",
+    metavar="ADDRESS",
+    envvar="EMAIL",
+    show_envvar=True,
+    help="Where the first subscriber's mails go.",
+)
+@click.option("--timezone", metavar="ZONE", help="The subscriber's; by default this machine's.")
+@click.option(
+    "--deploy", is_flag=True, help="Also write systemd units, container files and recipes."
+)
+def init(folder: Path, email: str | None, timezone: str | None, deploy: bool) -> None:
     """Make a commented configuration in a folder. Nothing that exists is overwritten.
 
     \b
-    Example:
+    Examples:
       digest init papers && cd papers && digest check
+      digest init papers --email me@example.org --timezone Europe/Berlin
+      digest init papers --deploy                 with what a server needs, in papers/deploy
     """
     target = folder / "config"
-    for name in ("digest.toml", "interests.toml"):
-        path = target / name
+    zone = timezone or _machine_zone()
+    # The example reads the seeds that come with the source; an installation asks the live API.
+    changes = {'path = "seeds"': 'path = "dumps"', "enabled = false": "enabled = true "}
+    changes['timezone = "Europe/London"  '] = f"timezone = {_quoted(zone)}  "
+    if email:
+        changes['email = "me@example.org"  '] = f"email = {_quoted(email)}  "
+    made = {target / name: data("config") / name for name in ("digest.toml", "interests.toml")}
+    if deploy:
+        made |= {folder / "deploy" / path.name: path for path in sorted(data("deploy").iterdir())}
+    for path, example in made.items():
         if path.exists():
             click.echo(f"kept {path}")
             continue
-        text = (data("config") / name).read_text(encoding="utf-8")
-        # The example reads the seeds that come with the source; an installation asks the live API.
-        text = text.replace('path = "seeds"', 'path = "dumps"')
-        text = text.replace("enabled = false", "enabled = true ")
+        text = example.read_text(encoding="utf-8")
+        for before, after in changes.items() if path.parent == target else ():
+            text = text.replace(before, after)
         try:
-            target.mkdir(parents=True, exist_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
             (folder / "dumps").mkdir(exist_ok=True)
             path.write_text(text, encoding="utf-8")
         except OSError as error:
             raise DigestError(f"{error.filename}: {error.strerror}") from error
         click.echo(f"wrote {path}")
-    where = "" if folder.resolve() == Path.cwd() else f"cd {folder} && "
-    click.echo(f"Next: put your interests into {target / 'interests.toml'}, then")
+    where = "" if folder.resolve() == Path.cwd() else f"cd {shlex.quote(str(folder))} && "
+    whose = "address and interests" if not email else "interests"
+    click.echo(f"Next: put your {whose} into {target / 'interests.toml'} (time zone: {zone}), then")
     click.echo(f"  {where}digest check")
+
+
+def _quoted(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)  # a string of TOML is one of JSON
+
+
+def _machine_zone() -> str:
+    """Find this machine's time zone: TZ, else what /etc/localtime points to; UTC where neither says."""
+    from zoneinfo import ZoneInfo
+
+    _, _, linked = str(Path("/etc/localtime").resolve()).partition("/zoneinfo/")
+    for name in (os.environ.get("TZ", "").lstrip(":"), linked):
+        with suppress(OSError, LookupError, ValueError):
+            if name and ZoneInfo(name):
+                return name
+    return "UTC"
 
 
 @click.command()
@@ -62,14 +115,16 @@ def check(context: Context) -> None:
       digest --config config/digest.toml check
     """
     from digest import render
-    from digest.render import pages
 
     config = context.load()
     render.load(template_folders(config))
-    pages.load(template_folders(config), config.service.name)
     for source in config.sources:
         if source.kind == "folder" and source.enabled and not source.path.is_dir():
             click.echo(f"source {source.name}: {source.path}: no such folder yet", err=True)
+    for line in _strays(config):
+        click.echo(line, err=True)
+    for line in (*map(str, config.notes), *_examples(config)):
+        click.echo(line, err=True)
     click.echo(f"{context.path}: right")
     known = {"files", *(source.name for source in config.sources)}  # files: what `ingest` was given
     for person in config.subscribers:
@@ -87,6 +142,35 @@ def check(context: Context) -> None:
     click.echo(f"  sources: {', '.join(sources) or 'none: no paper can come'}")
     _tell_unmatched(config)
     click.echo("Next: digest preview")
+
+
+def _examples(config: Config) -> Iterator[str]:
+    """Name the addresses of the example that real mail would come from and go to."""
+    used = {parseaddr(config.mail.sender)[1]: "mail.from"}
+    used |= {each.email: each.name for each in config.subscribers if each.email}
+    for address in ("papers@example.org", "me@example.org") if config.smtp.host else ():
+        if address in used:
+            yield f"{used[address]}: {address} is the example's address; put yours in its place"
+
+
+def _strays(config: Config) -> Iterator[str]:
+    """Name the operator's templates that stand above none of ours, and that none of theirs includes."""
+    own = config.service.templates
+    if own is None:
+        return
+    ours = {path.relative_to(data("templates")).as_posix() for path in _files(data("templates"))}
+    theirs = {path.relative_to(own).as_posix(): path for path in _files(own)}
+    words = "".join(path.read_text("utf-8", "replace") for path in theirs.values())
+    for name, path in theirs.items():
+        if name not in ours and f'"{name}"' not in words and f"'{name}'" not in words:
+            near = get_close_matches(name, sorted(ours), n=1, cutoff=0.4)
+            meant = f'; did you mean "{near[0]}"?' if near else ""
+            yield f"service.templates: {path} stands above no template of ours{meant}"
+
+
+def _files(folder: Path) -> list[Path]:
+    found = (path for path in sorted(folder.rglob("*")) if not path.name.startswith("."))
+    return [path for path in found if path.is_file() and not path.name.endswith("~")]
 
 
 def _tell_unmatched(config: Config) -> None:
@@ -189,6 +273,7 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
       digest run --all
     """
     from digest import pipeline
+    from digest.cli import logs
     from digest.signals import signals
 
     stopped: list[bool] = []
@@ -196,15 +281,19 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
         context.service(config := context.load()) as service,
         signals(lambda: stopped.append(True)),
     ):
+        # People read what is printed; machines read the log of each pass as well.
+        logs.begin(config, level=logging.INFO if config.service.log == "json" else logging.WARNING)
         outcome = pipeline.run_pass(
             service,
             now or datetime.now(UTC),
             everyone=everyone,
             stopping=lambda: bool(stopped),
         )
+        log.info("%s", summary(outcome), extra=facts(outcome))
         click.echo(summary(outcome))
         _tell_failing(service, outcome.errors)
-        _tell_next(service, outcome)
+        if not everyone:
+            _tell_next(service, outcome)
         if not config.smtp.host:
             click.echo(f"mails (no SMTP server is configured): {config.mail.outbox}")
             _list_newest(config.mail.outbox)
@@ -212,7 +301,7 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
         _list_feeds(service)
         failures = [
             pipeline.ping(service) if outcome.good else None,
-            write_metrics(config, outcome),
+            write_metrics(config, service, outcome),
         ]
         for failure in filter(None, failures):
             click.echo(failure, err=True)
@@ -227,24 +316,36 @@ def _tell_failing(service: Service, errors: Sequence[str]) -> None:
 
     state = pipeline.status(service)
     for error in errors:
-        click.echo(error, err=True)
+        tell(error)
     for bad in state.failing:
-        if not any(bad.error and bad.error in error for error in errors):
-            click.echo(f"still: {bad.error}", err=True)
+        told_now, *_ = (
+            bad.rpartition(" (and ") if bad.endswith(" more of its addresses)") else (bad,)
+        )
+        if not any(told_now in error for error in errors):
+            tell(f"still: {bad}")
     for name, not_before, answer in state.waiting:
         when = f"; next try after {not_before:%Y-%m-%d %H:%M} UTC" if not_before else ""
         if not any(str(answer) in error for error in errors):
-            click.echo(f"a mail to {name} waits: {answer}{when}", err=True)
+            tell(f"a mail to {name} waits: {answer}{when}")
+
+
+def tell(line: str) -> None:
+    """Say on standard error what went wrong; where that is a journal, without anybody's address."""
+    from digest.cli import logs
+
+    click.echo(line if sys.stderr.isatty() else logs.masked(line), err=True)
 
 
 def _tell_next(service: Service, outcome: Outcome) -> None:
-    """Where nobody was due, say who is next and how not to wait."""
+    """Say who is next, or the first subscriber's next where others were due; and how not to wait."""
     from digest import pipeline
+    from digest.cli.status import in_short
 
     people = [each for each in pipeline.status(service).people if each.next[:1].isdigit()]
-    if people and not outcome.due:
-        first = min(people, key=lambda each: each.next)
-        click.echo(f"next due: {first.name} at {first.next} UTC; now instead: digest run --all")
+    if people:
+        first = people[0] if outcome.due else min(people, key=lambda each: each.next)
+        when = f"{first.next} UTC ({in_short(first.schedule)})"
+        click.echo(f"next due: {first.name} at {when}; now instead: digest run --all")
 
 
 def _list_newest(outbox: Path, most: int = 3) -> None:
@@ -257,21 +358,24 @@ def _list_newest(outbox: Path, most: int = 3) -> None:
 def _list_feeds(service: Service) -> None:
     from digest import pipeline
 
-    found = [feed for feed in pipeline.feed_list(service) if feed.shape == "papers"]
-    for feed in found[:6]:
-        click.echo(f"  {service.output / feed.path}.xml  ({feed.label})")
+    with closing(pipeline.feed_list(service)) as feeds:
+        papers = (feed for feed in feeds if feed.shape == "papers")
+        # With pages, the private ones are made when asked: they are no files.
+        files = (feed for feed in papers if feed.public or not service.web)
+        for feed in islice(files, 6):
+            click.echo(f"  {service.output / feed.path}.xml  ({feed.label})")
     click.echo("  all of them, in all formats: digest feeds")
 
 
 def summary(outcome: Outcome) -> str:
     """Say in one line what a pass did, and why nothing where nothing."""
     parts = [
-        f"{_count(outcome.dumps, 'new dump')} with {_count(outcome.new_papers, 'new paper')}",
-        f"{_count(outcome.rejected, 'piece')} rejected (digest ingest --dry-run FILE lists them)"
+        f"{count(outcome.dumps, 'new dump')} with {count(outcome.new_papers, 'new paper')}",
+        f"{count(outcome.rejected, 'piece')} rejected (digest ingest --dry-run FILE lists them)"
         if outcome.rejected
         else "",
-        _count(outcome.editions, "edition"),
-        f"{_count(outcome.sent, 'mail')} sent",
+        count(outcome.editions, "edition"),
+        f"{count(outcome.sent, 'mail')} sent",
         f"{outcome.nothing_new} had nothing new" if outcome.nothing_new else "",
         f"{outcome.already} already had today's edition" if outcome.already else "",
         f"{outcome.too_few} have too few papers waiting" if outcome.too_few else "",
@@ -279,18 +383,25 @@ def summary(outcome: Outcome) -> str:
         f"{outcome.held} wait for {', '.join(outcome.held_for)}" if outcome.held else "",
         f"{outcome.waiting} wait for another try" if outcome.waiting else "",
         f"{outcome.failed} failed" if outcome.failed else "",
-        f"{_count(outcome.suppressed, 'address', 'addresses')} suppressed"
+        f"{count(outcome.withheld, 'mail')} withheld" if outcome.withheld else "",
+        f"{count(outcome.suppressed, 'address', 'addresses')} suppressed"
         if outcome.suppressed
         else "",
         f"{outcome.left} left by mail" if outcome.left else "",
-        f"{_count(outcome.odd, 'odd mail')} in the bounce mailbox" if outcome.odd else "",
-        f"{_count(outcome.feeds_changed, 'feed')} changed",
+        f"{count(outcome.odd, 'odd mail')} in the bounce mailbox" if outcome.odd else "",
+        f"{count(outcome.feeds_changed, 'feed')} changed",
         "" if outcome.due else "nobody was due",
     ]
     return "ran; " + "; ".join(filter(None, parts))
 
 
-def _count(number: int, thing: str, things: str = "") -> str:
+def facts(outcome: Outcome) -> dict[str, object]:
+    """Give what a pass came to for the log: counts that are not 0, and how long each stage took."""
+    seconds = {name: spent for name, spent in outcome.seconds.items() if spent}
+    return {**outcome.counts, "seconds": seconds}
+
+
+def count(number: int, thing: str, things: str = "") -> str:
     return f"{number} {thing if number == 1 else things or f'{thing}s'}"
 
 
@@ -302,87 +413,74 @@ def db() -> None:
 @db.command()
 @click.pass_obj
 def upgrade(context: Context) -> None:
-    """Bring the database to the version of this digest.
+    """Bring the database to the version of this digest. Stop the service before.
+
+    A backup is made first, and its name told; `digest restore` takes it back. Of PostgreSQL, make one
+    yourself: `digest backup` says how.
 
     \b
     Example:
       digest db upgrade
     """
     from digest import store
+    from digest.cli.backup import save
 
-    engine = store.connect(context.load().service.database)
-    store.upgrade(engine)
-    engine.dispose()
+    config = context.load(people=False)
+    engine = store.connect(config.service.database)
+    try:
+        with store.reading(engine) as connection:
+            found = store.version(connection)
+            store.refuse_newer(connection)
+        file = sqlite_file(config)
+        if file and found not in (None, store.VERSION):
+            now = datetime.now(UTC)
+            kept = file.with_name(f"before-{store.VERSION}-{now:%Y%m%dT%H%M%SZ}.tar.gz")
+            save(context, config, kept)
+            click.echo(f"kept a backup of version {found}: {kept}")
+        store.upgrade(engine)
+    finally:
+        engine.dispose()
     click.echo(f"the database is at version {store.VERSION}")
 
 
-@click.command()
-@click.pass_obj
-def status(context: Context) -> None:
-    """Show on one screen what there is, what happened last and what comes next.
+@db.command("copy")
+@click.argument("source", metavar="FROM_URL")
+@click.argument("target", metavar="TO_URL")
+def copy_(source: str, target: str) -> None:
+    """Copy an installation's database into an empty one, and compare both row by row.
+
+    Stop `digest serve` first. Then set service.database to the new address.
 
     \b
     Example:
-      digest status
+      digest db copy sqlite:///var/digest.db postgresql://digest@db.example.org/digest
     """
     from rich.console import Console
 
-    from digest import pipeline
+    from digest import store
+    from digest.settings.tables import ServiceTable
+    from digest.store.copying import copy_store
 
-    wrong = None
     try:
-        config = context.load()
-    except ConfigError as error:  # a service that runs goes on with the last good one
-        wrong = error
-        config = context.load(people=False)
-    with context.service(config) as service:
-        state = pipeline.status(service)
-    console = Console(highlight=False, markup=False, soft_wrap=True)
-    console.print(
-        f"{config.service.name}: {state.paper_count} papers from {state.dump_count} dumps"
-    )
-    for number, made in enumerate(state.passes):
-        when = f"{made.started_at:%Y-%m-%d %H:%M:%S} to {made.finished_at:%H:%M:%S} UTC"
-        which = "pass before that" if number else "last pass"
-        console.print(f"{which}, {when}: {summary(pipeline.recorded(made.outcome))}")
-        for line in made.outcome["errors"]:
-            console.print(f"  {line}", style="red", markup=False)
-    if not state.passes:
-        console.print("no pass yet; next: digest run")
-    told = ", ".join(f"{count} {name}" for name, count in state.deliveries.items()) or "none yet"
-    console.print(f"deliveries: {told}")
-    for name, not_before, answer in state.waiting:
-        when = f", next try after {not_before:%Y-%m-%d %H:%M} UTC" if not_before else ""
-        console.print(f"a mail to {name} waits{when}: {answer}", style="red")
-    for bad in state.failing:
-        console.print(f"cannot be read: {bad.error}", style="red")
-    console.print(_dump_table(state))
-    if wrong:
-        console.print(
-            "the configuration is wrong; a service that runs goes on with the last good one"
+        urls = [ServiceTable(database=url).database for url in (source, target)]
+    except ValueError:
+        wanted = 'addresses begin with "sqlite:///" and a file, or with "postgresql://"'
+        raise click.BadParameter(wanted) from None
+    _, mark, file = urls[0].partition("sqlite:///")
+    if mark and not Path(file).is_file():  # SQLite would make an empty one, and that be copied
+        raise DigestError(f"{file}: there is no such database; nothing was copied")
+    before, after = (store.connect(url) for url in urls)
+    console = Console(stderr=True, highlight=False)
+    try:
+        rows = copy_store(
+            before, after, lambda name, count, what: console.print(f"{name}: {count} rows {what}")
         )
-        raise wrong
-    console.print(_people_table(state))
+    finally:
+        before.dispose()
+        after.dispose()
+    click.echo(
+        f"copied {rows} rows, and compared them; now set service.database to the new address"
+    )
 
 
-def _dump_table(state: Status) -> Table:
-    from rich.table import Table
-
-    dumps = Table("dump", "source", "papers", "new", "rejected", "read at (UTC)", "", box=None)
-    for dump in state.recent_dumps:
-        numbers = (str(number) for number in (dump.papers, dump.new, dump.rejected))
-        read_at = f"{dump.ingested_at:%Y-%m-%d %H:%M}"
-        dumps.add_row(dump.name, dump.source, *numbers, read_at, dump.remarks)
-    return dumps
-
-
-def _people_table(state: Status) -> Table:
-    from rich.table import Table
-
-    people = Table("subscriber", "address", "schedule", "next edition due (UTC)", box=None)
-    for person in state.people:
-        people.add_row(person.name, person.address or "feed only", person.schedule, person.next)
-    return people
-
-
-COMMANDS = (init, check, preview, run, status, db)
+COMMANDS = (init, check, preview, run, db)

@@ -105,7 +105,10 @@ def outbox(folder: Path) -> Iterator[Sender]:
             ".eml": message.content,
         }
         with _explained():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)  # addresses, private links
             for ending, content in parts.items():
+                if not content:  # a mail of plain text has no HTML
+                    continue
                 write_atomically(folder / f"{message.name}{ending}", content)
         return str(folder / f"{message.name}.eml")
 
@@ -120,8 +123,9 @@ def maildir(folder: Path) -> Iterator[Sender]:
         key = message.message_id.strip("<>").partition("@")[0]
         target = folder / "new" / f"{key}.{socket.gethostname()}"
         with _explained():
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             for part in ("tmp", "new", "cur"):
-                (folder / part).mkdir(parents=True, exist_ok=True)
+                (folder / part).mkdir(exist_ok=True)
             draft = folder / "tmp" / target.name
             draft.write_bytes(message.content.replace(b"\r\n", b"\n"))
             draft.replace(target)

@@ -36,6 +36,10 @@ class Throttle:
                 self._domain_free_at[domain] = _later(free_at, at, pace.domain_per_minute)
         return chosen
 
+    def held(self, at: float) -> bool:
+        """Whether the pace of the whole run lets nothing go now, whatever its domain."""
+        return self._free_at > at
+
 
 def _later(free_at: float, at: float, per_minute: int) -> float:
     return max(free_at, at - _CREDIT) + 60 / per_minute if per_minute else 0.0

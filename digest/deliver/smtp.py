@@ -342,10 +342,17 @@ def _explained(error: Exception) -> str:
     if isinstance(error, UnicodeError):
         return ": smtp.username and smtp.password may hold ASCII characters only"
     if isinstance(error, smtplib.SMTPNotSupportedError):
-        return f": {error}; see smtp.security"
+        return f": {str(error).rstrip('.')}; see {_lacks(error)}"
     if isinstance(error, smtplib.SMTPResponseException):
         return f": {_answer(error)}"
+    if isinstance(error, (ConnectionError, TimeoutError, socket.gaierror)):
+        return f": {error}; see smtp.host and smtp.port"
     return f": {error}"
+
+
+def _lacks(error: smtplib.SMTPNotSupportedError) -> str:
+    login = "AUTH" in str(error)
+    return "smtp.security, or leave smtp.username empty" if login else "smtp.security"
 
 
 def _answer(error: smtplib.SMTPResponseException) -> str:

@@ -43,6 +43,8 @@ def examine(host: str, port: int, security: str, username: str, password: str) -
         )
     except smtplib.SMTPNotSupportedError as error:
         cure = "see smtp.security: 587 wants starttls, 465 wants tls"
+        if "AUTH" in str(error):
+            cure += "; or leave smtp.username empty"
         return told(state=State.WRONG, told=str(error), cure=cure)
     except (smtplib.SMTPException, OSError, UnicodeError) as error:
         cure = "correct smtp.host, smtp.port and smtp.security, or ask whoever runs the server"

@@ -5,7 +5,7 @@ The bytes depend on the feed alone, so a feed that has not changed is not writte
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from digest.feeds import jsonfeed, xml
@@ -32,7 +32,7 @@ FORMATS = {  # by the ending of the file
 }
 
 
-def written(feed: Feed) -> dict[str, bytes]:
-    """Write a feed in every format; the bytes by the ending of the file."""
+def written(feed: Feed, endings: Iterable[str] = FORMATS) -> dict[str, bytes]:
+    """Write a feed in every format, or in some; the bytes by the ending of the file."""
     feed = cleaned(feed)
-    return {ending: each.write(feed) for ending, each in FORMATS.items()}
+    return {ending: FORMATS[ending].write(feed) for ending in endings}

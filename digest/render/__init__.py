@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import date, datetime
 
 from digest.model import Edition, Entry, FeedEntry, Message
@@ -17,7 +18,9 @@ from digest.render.view import card, in_words, moment, notice_page
 __all__ = [
     "Frame",
     "Renderer",
+    "account",
     "address",
+    "already",
     "confirmation",
     "feed_edition",
     "feed_entry",
@@ -31,6 +34,7 @@ __all__ = [
 ]
 
 _STREAM = "edition"
+_FEED_ENTRIES = 4_096  # some 20 MB of them
 HTML_BYTES = 90 * 1024  #: of the encoded part; Gmail cuts a mail at about 102 KB
 ABSTRACTS = (600, 300, 150)  #: characters of an abstract, tried in this order
 
@@ -84,13 +88,39 @@ def confirmation(renderer: Renderer, frame: Frame, url: str, now: datetime) -> M
     return _notice(renderer, frame, "confirm", url, now, {"url": url})
 
 
+def already(renderer: Renderer, frame: Frame, *, left: bool, about: str, now: datetime) -> Message:
+    """The answer to a subscriber who subscribes again: that they are one, or have left; not twice `about` the same."""
+    return _notice(renderer, frame, "already", about, now, {"left": left})
+
+
 def welcome(
-    renderer: Renderer, frame: Frame, interests: Sequence[str], first_at: datetime, now: datetime
+    renderer: Renderer,
+    frame: Frame,
+    interests: Sequence[str],
+    first_at: datetime,
+    now: datetime,
+    hours: str = "",
 ) -> Message:
-    """The first mail after the confirmation; `first_at` is when the first edition comes, in local time."""
-    names = tuple(clean(name, 100) for name in interests)
-    values = {"first": moment(first_at, frame.language), "interests": names}
+    """The first mail after the confirmation; `first_at` is when the first edition comes, in local time.
+
+    `hours` says when editions come, in words.
+    """
+    names = tuple(clean(name, 300) for name in interests)
+    values = {"first": moment(first_at, frame.language), "interests": names, "hours": hours}
     return _notice(renderer, frame, "welcome", frame.recipient, now, values)
+
+
+def account(
+    renderer: Renderer, frame: Frame, kind: str, url: str, new_address: str, now: datetime
+) -> Message:
+    """A mail about somebody's data: a link that does what was asked for, or word that it was done.
+
+    `kind` is "export", "erase", "address", "arrive" or "moved" (docs/preferences.md); the same for the same
+    `url`.
+    """
+    values = {"kind": kind, "url": url, "new_address": clean(new_address, 300)}
+    made = _notice(renderer, frame, "account", url, now, values)
+    return replace(made, name=f"{kind}-{slug(frame.recipient)}")
 
 
 def _notice(
@@ -121,10 +151,20 @@ def _notice(
 
 
 def feed_entry(renderer: Renderer, entry: Entry, frame: Frame, length: int | None = None) -> str:
-    """The HTML of one paper in a feed, with its whole abstract, or about so many characters of it."""
-    limit = 4 * len(entry.paper.abstract) if length is None else length
-    shown = card(entry, frame, limit)
-    return renderer.feed_entry.render(card=shown, section=entry.section)
+    """The HTML of one paper in a feed, with its whole abstract, or about so many characters of it.
+
+    It is kept for a while: both shapes, all formats, tomorrow's feed, and whoever has the paper for the same
+    reasons show the same.
+    """
+    key = (entry, frame.language, length)
+    if (made := renderer.feed_entries.get(key)) is None:
+        limit = 4 * len(entry.paper.abstract) if length is None else length
+        shown = card(entry, frame, limit)
+        made = renderer.feed_entry.render(card=shown, section=entry.section)
+        if len(renderer.feed_entries) >= _FEED_ENTRIES:
+            renderer.feed_entries.clear()
+        renderer.feed_entries[key] = made
+    return made
 
 
 def feed_edition(renderer: Renderer, edition: Edition, papers: Sequence[FeedEntry]) -> str:

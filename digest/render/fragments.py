@@ -9,21 +9,21 @@ What comes out is what the whole template would give, byte for byte.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from itertools import chain, pairwise
 from operator import attrgetter
 from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import escape
 
-from digest.model import Edition, Entry, Paper, Reason, Section, Signals
+from digest.model import Edition, Entry, Paper, Section, Share, Signals
 from digest.render import mime
 from digest.render.frame import Frame
 from digest.render.reasons import (
     REASONS,
-    grouped,
     matched_words,
     others,
     strongest,
@@ -31,11 +31,12 @@ from digest.render.reasons import (
     why,
 )
 from digest.render.text import merged, spans
-from digest.render.view import Card, Page, card, facts, page
+from digest.render.view import Card, Page, called, card, facts, page
 
 _FRAMES = 1_024  # of a day's counts
 _SHELLS = 1_024  # papers of a few batches, with and without reasons
-_TOLD = 65_536  # interests that say why a paper is there
+_TOLD = 400_000  # shares: why an interest has a paper
+_ATOM = 12  # characters, at least, between places where a text is cut
 _SLOT = re.compile("\0(\\w+)\0")
 _MARKED = re.compile("\0(?P<slot>[a-z]+)0\0(.*?)\0(?P=slot)1\0(.*?)\0(?P=slot)2\0", re.DOTALL)
 
@@ -68,97 +69,146 @@ _OWN = tuple(name for name in Frame.__slots__ if name == "recipient" or name.sta
 _OWN += tuple(name for name in Frame.__slots__ if name.endswith("_url") and name not in _OWN)
 _OWNED = attrgetter(*_OWN)
 _SHARED = attrgetter(*(name for name in Frame.__slots__ if name not in _OWN))
-_POINTS = attrgetter("points")
 _MadeOf = tuple[Paper, Signals, Signals | None]
+_Spans = Sequence[tuple[int, int]]
+_Mark = tuple[int, bytes]  # an atom of a piece, and what stands there instead
 
 
-_Mark = tuple[int, int, bytes]  # where in a piece it starts and ends, and what stands there
+class _Told(NamedTuple):
+    """A share as a card tells it. One tuple, since what is read of it waits for memory."""
 
-
-@dataclass(slots=True)
-class _Told:
-    """Why one interest has a paper: its marks, and in text and HTML as the first of a card and after others."""
-
-    reasons: tuple[Reason, ...]
-    points: int
-    texts: Sequence[_Mark]  #: in the text of the card
-    htmls: Sequence[_Mark]
-    first: tuple[bytes, bytes] | None = None  #: once wanted
-    later: tuple[bytes, bytes] | None = None
+    text: bytes  #: its line, in the text
+    html: bytes
+    marks: Sequence[_Mark]  #: in the HTML
+    text_marks: Sequence[_Mark]
+    share: Share  #: kept, so that its `id` stays its own
 
 
 @dataclass(slots=True)
 class _Cards:
-    """The cards of one mail, in both parts, by the slot of each in the frame."""
+    """The cards of one mail, in both parts."""
 
-    texts: dict[str, list[bytes]]
-    htmls: dict[str, list[bytes]]
+    texts: list[list[bytes]]
+    htmls: list[list[bytes]]
     best: str = ""  #: the title of the first
     dense: bool = False
 
 
-class _Marked(NamedTuple):
-    """A text of a card that is cut wherever a reader's words stand in it."""
+@dataclass(slots=True)
+class _Text:
+    """A text of a card, cut into atoms after blanks, so that no two marks touch where two of them meet.
+
+    A mark over several atoms starts in the first and ends in the last; so what stands in an atom is decided by the
+    spans in it alone, and what two shares mark there is put together atom by atom.
+    """
 
     text: str
-    places: Sequence[int]  #: where in the piece its characters begin, and where the last ends
+    body: bytes
+    places: Sequence[int]  #: where in the body its characters begin, and where the last ends
+    cuts: Sequence[int]  #: at which characters its atoms begin, and where the last ends
+    first: int  #: the number of its first atom in the piece
     start: bytes  #: what stands before a word that is marked
     end: bytes
+    known: dict[_Mark, tuple[_Mark, _Spans]]  #: each mark once, and what is marked there
+
+    def marks(self, word: str) -> Iterator[_Mark]:
+        """Mark a word: what stands in which atoms."""
+        inside: dict[int, list[tuple[int, int]]] = {}
+        for span in merged(spans(self.text, word)):
+            first = bisect_right(self.cuts, span[0]) - 1
+            for number in range(first, bisect_left(self.cuts, span[1])):
+                inside.setdefault(number, []).append(span)
+        for number, some in inside.items():
+            yield self._with(number, some)
+
+    def both(self, atom: int, one: bytes, other: bytes) -> bytes:
+        """What stands in an atom where both of these are marked."""
+        found = {*self.known[atom, one][1], *self.known[atom, other][1]}
+        return self._with(atom - self.first, merged(found))[1]
+
+    def _with(self, number: int, some: _Spans) -> _Mark:
+        body, places, (start, stop) = self.body, self.places, self.cuts[number : number + 2]
+        pieces: list[bytes] = []
+        done = places[start]
+        for one, other in some:
+            if one >= start:
+                pieces += (body[done : places[one]], self.start)
+                done = places[one]
+            if other <= stop:
+                pieces += (body[done : places[other]], self.end)
+                done = places[other]
+        mark = self.first + number, b"".join([*pieces, body[done : places[stop]]])
+        return self.known.setdefault(mark, (mark, some))[0]
 
 
 class _Piece:
-    """A piece in quoted-printable, with slots, and with texts in it that are marked."""
+    """A piece in quoted-printable, as atoms: slots for values, texts in which words may be marked, and the rest."""
 
     def __init__(
         self, rendered: str, texts: Mapping[str, str], tags: Mapping[str, tuple[str, str]]
     ) -> None:
         """Encode what was rendered with names between zero bytes."""
+        self.atoms: list[bytes] = []
         self.slots: list[tuple[int, str]] = []
-        self.marked: list[_Marked] = []
-        body = bytearray()
+        self.texts: list[_Text] = []
+        self.words: dict[str, tuple[_Mark, ...]] = {}  # what marks each of them
+        self.twice: dict[tuple[int, bytes, bytes], bytes] = {}  # atoms that are marked twice
         for number, found in enumerate(_SLOT.split(rendered)):
             if number % 2 == 0:
                 # A line may end anywhere; so something stands between any two slots or texts.
-                body += mime.encode(found) or mime.SOFT_BREAK
+                self.atoms.append(mime.encode(found) or mime.SOFT_BREAK)
             elif found in tags:
-                encoded, places = mime.encode_with_places(map(str, map(escape, texts[found])))
-                start, end = (mime.SOFT_BREAK + mime.encode(tag) for tag in tags[found])
-                places = [len(body) + place for place in places]
-                self.marked.append(_Marked(texts[found], places, start, end))
-                body += encoded
+                self._add_text(texts[found], *tags[found])
             else:
-                self.slots.append((len(body), found))
-        self.body = bytes(body)
+                self.slots.append((len(self.atoms), found))
+                self.atoms.append(b"")
+        self.dense = mime.is_dense(b"".join(self.atoms))
 
-    def marks(self, words: Sequence[str]) -> list[_Mark]:
-        """Find these words in its texts."""
-        return [
-            self._mark(text.places[start], text.places[stop])
-            for text in self.marked
-            for start, stop in merged(span for word in words for span in spans(text.text, word))
-        ]
+    def _add_text(self, text: str, *tags: str) -> None:
+        body, places = mime.encode_with_places(map(str, map(escape, text)))
+        cuts = [0]
+        for at, character in enumerate(text, 1):
+            if character == " " and at - cuts[-1] >= _ATOM:
+                cuts.append(at)
+        cuts = [*cuts, len(text)] if cuts[-1] < len(text) else cuts
+        start, end = (mime.SOFT_BREAK + mime.encode(tag) for tag in tags)
+        self.texts.append(_Text(text, body, places, cuts, len(self.atoms), start, end, {}))
+        self.atoms += [body[places[one] : places[other]] for one, other in pairwise(cuts)]
+        self.atoms.append(mime.SOFT_BREAK)
 
-    def _mark(self, start: int, stop: int) -> _Mark:
-        of = next(text for text in self.marked if start < text.places[-1])
-        return start, stop, b"".join([of.start, self.body[start:stop], of.end])
+    def marks(self, words: Sequence[str]) -> tuple[_Mark, ...]:
+        """Mark words in its texts; where two mark in one atom, it is named for each of them."""
+        if not self.texts:
+            return ()
+        for word in words:
+            if word not in self.words:
+                self.words[word] = tuple([each for t in self.texts for each in t.marks(word)])
+        if len(words) == 1:
+            return self.words[words[0]]
+        return tuple(chain.from_iterable([self.words[word] for word in words]))
 
-    def filled(self, values: Mapping[str, bytes], marks: list[_Mark]) -> list[bytes]:
-        """Put values into the slots, and marks into the texts; those that touch become one."""
-        for at, name in self.slots:
-            marks.append((at, at, values[name]))
-        marks.sort()
-        body = self.body
-        pieces: list[bytes] = []
-        first = done = 0
-        for start, stop, piece in marks:
-            if start > done:
-                pieces += (body[done:start], piece)
-                first, done = start, stop
-            elif stop > done:
-                pieces[-1] = self._mark(first, stop)[2]
-                done = stop
-        pieces.append(body[done:])
-        return pieces
+    def filled(self, values: Mapping[str, bytes]) -> list[bytes]:
+        """Put values into the slots."""
+        atoms = self.atoms.copy()
+        for number, name in self.slots:
+            atoms[number] = values[name]
+        return atoms
+
+    def mark(self, atoms: list[bytes], marks: Iterable[_Mark]) -> None:
+        """Mark what a share marks, where something may be marked already."""
+        plain = self.atoms
+        for number, marked in marks:
+            before = atoms[number]
+            if before is plain[number]:
+                atoms[number] = marked
+            elif before is not marked:
+                known = self.twice.get((number, before, marked))
+                atoms[number] = known or self._both(number, before, marked)
+
+    def _both(self, atom: int, one: bytes, other: bytes) -> bytes:
+        text = next(text for text in reversed(self.texts) if text.first <= atom)
+        found = self.twice[atom, one, other] = text.both(atom, one, other)
+        return found
 
 
 @dataclass(slots=True)
@@ -170,7 +220,25 @@ class _Shell:
     text: _Piece
     html: _Piece
     dense: bool  #: base64 would be smaller
-    told: dict[tuple[Reason, ...], _Told]
+    told: dict[int, _Told]  #: by the `id` of the share, after others
+    first: dict[int, _Told]  #: as the first of a card
+
+
+class _Named(NamedTuple):
+    """What a mail is called, by its best paper."""
+
+    subject: str
+    top: str
+    preview: str
+
+
+class _Around(NamedTuple):
+    """What surrounds the cards, in both parts; and how mails are called that have it."""
+
+    text: _Piece
+    html: _Piece
+    view: Page  #: not named after its best paper
+    named: dict[str, _Named]
 
 
 class Press:
@@ -179,8 +247,7 @@ class Press:
     def __init__(self, subject: jinja2.Template, text: Part, html: Part) -> None:
         self.subject, self.text, self.html = subject, text, html
         self._pieces = _Pieces(text.cut, html.cut) if text.cut and html.cut else None
-        self._frames: dict[tuple[object, ...], tuple[_Piece, _Piece]] = {}
-        self._named: dict[tuple[object, ...], dict[str, str]] = {}
+        self._frames: dict[tuple[object, ...], _Around] = {}
 
     @property
     def cut(self) -> bool:
@@ -193,29 +260,33 @@ class Press:
             return self.whole_bodies(edition, frame, entries, limit)
         shown = edition.entries[:entries]
         cards = self._pieces.cards(shown, frame, limit)
+        around = self._around(edition, frame, shown)
+        if (named := around.named.get(cards.best)) is None:
+            if len(around.named) >= _FRAMES:
+                around.named.clear()
+            view = called(around.view, cards.best)
+            named = _Named(self._subject(view, frame), view.top, view.preview)
+            around.named[cards.best] = named
+        own = dict(zip(_OWN, _OWNED(frame), strict=True)) | named._asdict()
+        texts, htmls = _encoded(own)
+        text = _joined(around.text, texts, cards.texts)
+        html = _joined(around.html, htmls, cards.htmls)
+        return Bodies(named.subject, text, html, cards.dense)
+
+    def _around(self, edition: Edition, frame: Frame, shown: Sequence[Entry]) -> _Around:
+        """What surrounds the cards, with slots for them and for what one reader has."""
+        assert self._pieces
         key = _alike(edition, frame, shown)
-        tokens = [f"\0card{number}\0" for number in range(len(shown))]
-        if (around := self._frames.get(key)) is None:
+        around = self._frames.get(key)
+        if around is None:
             if len(self._frames) >= _FRAMES:
                 self._frames.clear()
             slots = _slots_in(frame)
-            view = page(edition, slots, shown, tokens, cards.best)
-            if shown:
-                view = replace(view, top="\0top\0", preview="\0preview\0")
-            around = self._frames[key] = self._pieces.frames(view, slots)
-        if (named := self._named.get((key, cards.best))) is None:
-            if len(self._named) >= _FRAMES:
-                self._named.clear()
-            view = page(edition, frame, shown, tokens, cards.best)
-            named = {
-                "subject": self._subject(view, frame),
-                "top": view.top,
-                "preview": view.preview,
-            }
-            self._named[key, cards.best] = named
-        own = dict(zip(_OWN, _OWNED(frame), strict=True)) | named
-        text, html = self._pieces.filled(around, own, cards)
-        return Bodies(named["subject"], text, html, cards.dense)
+            view = page(edition, slots, shown, _tokens(shown), "")
+            named = replace(view, top="\0top\0", preview="\0preview\0") if shown else view
+            around = _Around(*self._pieces.frames(named, slots), view, {})
+            self._frames[key] = around
+        return around
 
     def whole_bodies(self, edition: Edition, frame: Frame, entries: int, limit: int) -> Bodies:
         """Render the same in the plain way: the whole template, without anything kept."""
@@ -238,36 +309,42 @@ class _Pieces:
 
     def __init__(self, text: Cut, html: Cut) -> None:
         self.text, self.html = text, html
+        # One context for all shares: to make one takes longer than to render a share.
+        self._whys = [(cut.why, cut.why.new_context()) for cut in (text, html)]
         self._shells: dict[tuple[object, ...], _Shell] = {}
         self._told = 0  # kept in the shells since all were forgotten
-        self._encoded = lru_cache(maxsize=4_096)(mime.encode)
-        self._encoded_html = lru_cache(maxsize=4_096)(lambda text: mime.encode(str(escape(text))))
 
     def cards(self, entries: Sequence[Entry], frame: Frame, limit: int) -> _Cards:
-        """Fill the cards of one reader; in the frames, tokens stand for them."""
+        """Fill the cards of one reader."""
+        if self._told >= _TOLD:
+            self._told = 0
+            self._shells.clear()
         served = bool(frame.more_url and frame.less_url)
-        own = {"more": self._encoded(frame.more_url), "less": self._encoded(frame.less_url)}
-        made = _Cards({}, {})
-        for number, entry in enumerate(entries):
+        own = {"more": mime.encode(frame.more_url), "less": mime.encode(frame.less_url)}
+        made = _Cards([], [])
+        for entry in entries:
             shell = self._shell(entry, frame.language, limit, served)
-            told = [shell.told.get(of) or self._tell(shell, of) for of in grouped(entry.reasons)]
-            told.sort(key=_POINTS, reverse=True)
+            known, shares = shell.told, entry.shares
+            told = [known.get(id(each)) or self._tell(shell, each) for each in shares[1:]]
+            for share in shares[:1]:
+                told.insert(0, shell.first.get(id(share)) or self._tell(shell, share, first=True))
             named = told
             if len(told) > REASONS + 1:
-                left = others([each.points for each in told[REASONS:]])
-                named = [*told[:REASONS], shell.told.get(left) or self._tell(shell, left)]
-            why = [each.later or self._later(each) for each in named[1:]]
-            why[:0] = [each.first or self._first(each) for each in named[:1]]
-            name = f"card{number}"
-            own["why"] = b"".join([text for text, _ in why])
-            marks = [mark for each in told for mark in each.texts]
-            made.texts[name] = shell.text.filled(own, marks)
-            own["why"] = b"".join([html for _, html in why])
-            marks = [mark for each in told for mark in each.htmls]
-            made.htmls[name] = shell.html.filled(own, marks)
+                left = others(*map(total, shares[REASONS:]))
+                named = [*told[:REASONS], known.get(id(left)) or self._tell(shell, left)]
+            own["why"] = b"".join([each.text for each in named])
+            text = shell.text.filled(own)
+            own["why"] = b"".join([each.html for each in named])
+            html = shell.html.filled(own)
+            for each in told:
+                if each.marks:
+                    shell.html.mark(html, each.marks)
+                if each.text_marks:
+                    shell.text.mark(text, each.text_marks)
+            made.texts.append(text)
+            made.htmls.append(html)
             made.dense = made.dense or shell.dense
-            if not number:
-                made.best = shell.title
+            made.best = made.best or shell.title
         return made
 
     def frames(self, view: Page, frame: Frame) -> tuple[_Piece, _Piece]:
@@ -279,44 +356,21 @@ class _Pieces:
         )
         return text, html
 
-    def filled(
-        self, around: tuple[_Piece, _Piece], own: Mapping[str, str], cards: _Cards
-    ) -> tuple[bytes, bytes]:
-        """Fill what surrounds the cards with them, and with what one reader has."""
-        text, html = around
-        for name, value in own.items():
-            cards.texts[name] = [self._encoded(value)]
-            cards.htmls[name] = [self._encoded_html(value)]
-        return _joined(text, cards.texts), _joined(html, cards.htmls)
-
-    def _tell(self, shell: _Shell, reasons: tuple[Reason, ...]) -> _Told:
-        """Find what these reasons of one interest mark in a card, and keep it."""
+    def _tell(self, shell: _Shell, share: Share, *, first: bool = False) -> _Told:
+        """Render a share in both parts, find what it marks, and keep it."""
         self._told += 1
-        if self._told >= _TOLD:
-            self._told = 0
-            for each in self._shells.values():
-                each.told.clear()
-        words = matched_words(reasons)
-        texts, htmls = shell.text.marks(words), shell.html.marks(words)
-        told = shell.told[reasons] = _Told(reasons, total(reasons), texts, htmls)
+        words, shown = matched_words(share), why(share, first=first)
+        text, html = (
+            mime.encode("".join(template.root_render_func(context)))
+            for template, context in self._whys
+            if not context.vars.update(why=shown)
+        )
+        told = _Told(text, html, shell.html.marks(words), shell.text.marks(words), share)
+        (shell.first if first else shell.told)[id(share)] = told
         return told
 
-    def _first(self, told: _Told) -> tuple[bytes, bytes]:
-        told.first = self._why(told, first=True)
-        return told.first
-
-    def _later(self, told: _Told) -> tuple[bytes, bytes]:
-        told.later = self._why(told, first=False)
-        return told.later
-
-    def _why(self, told: _Told, *, first: bool) -> tuple[bytes, bytes]:
-        """Render the reasons of one interest, in both parts."""
-        shown = why(told.reasons, first=first)
-        text, html = (mime.encode(cut.why.render(why=shown)) for cut in (self.text, self.html))
-        return text, html
-
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:
-        paper, reasoned = entry.paper, bool(entry.reasons)
+        paper, reasoned = entry.paper, bool(entry.shares)
         made_of = (paper, entry.signals, entry.before)
         key = (paper.uid or paper.title, language, limit, reasoned, served)
         shell = self._shells.get(key)
@@ -348,8 +402,7 @@ class _Pieces:
         ]
         texts = {"title": known.title, "abstract": known.abstract}
         text, html = (_Piece(each, texts, tags) for each in rendered)
-        dense = mime.is_dense(text.body) or mime.is_dense(html.body)
-        return _Shell(made_of, known.title, text, html, dense, {})
+        return _Shell(made_of, known.title, text, html, text.dense or html.dense, {}, {})
 
 
 def _markable(name: str) -> tuple[tuple[str, bool], ...]:
@@ -357,15 +410,34 @@ def _markable(name: str) -> tuple[tuple[str, bool], ...]:
     return ((f"\0{name}0\0", False), (f"\0{name}1\0", True), (f"\0{name}2\0", False))
 
 
-def _joined(piece: _Piece, values: Mapping[str, Sequence[bytes]]) -> bytes:
+def _joined(piece: _Piece, values: Mapping[str, bytes], cards: Sequence[list[bytes]]) -> bytes:
+    """Fill what surrounds the cards with them, and with what one reader has."""
     pieces: list[bytes] = []
     done = 0
-    for at, name in piece.slots:
-        pieces.append(piece.body[done:at])
-        pieces += values[name]
-        done = at
-    pieces.append(piece.body[done:])
+    for number, name in piece.slots:
+        pieces += piece.atoms[done:number]
+        if name.isdigit():
+            pieces += cards[int(name)]
+        else:
+            pieces.append(values[name])
+        done = number
+    pieces += piece.atoms[done:]
     return b"".join(pieces)
+
+
+def _encoded(own: Mapping[str, str]) -> tuple[dict[str, bytes], dict[str, bytes]]:
+    """What one reader has, for the text and for HTML."""
+    texts = {name: mime.encode(value) for name, value in own.items()}
+    htmls = {
+        name: texts[name] if (safe := str(escape(value))) == value else mime.encode(safe)
+        for name, value in own.items()
+    }
+    return texts, htmls
+
+
+def _tokens(shown: Sequence[Entry]) -> list[str]:
+    """What stands for each card in a frame."""
+    return [f"\0{number}\0" for number in range(len(shown))]
 
 
 def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[object, ...]:
@@ -380,7 +452,7 @@ def _alike(edition: Edition, frame: Frame, shown: Sequence[Entry]) -> tuple[obje
         edition.remarks,
         len(edition.entries),
         tuple([(each.section, each.signals.late) for each in shown]),
-        tuple([strongest(each.reasons) for each in shown]) if by_name else (),
+        tuple([strongest(each.shares) for each in shown]) if by_name else (),
         tuple([edition.cut - e.points for e in shown if e.section == Section.NEAREST]),
     )
 

@@ -15,21 +15,22 @@ Layout = Literal["ranked", "interests"]
 class Frame:
     """What surrounds an edition, for one subscriber; empty where there is none."""
 
-    service: str
+    service: str  #: its name
     sender: str  #: our address, bare or with a name of its own
-    recipient: str
+    recipient: str  #: the reader's address
     domain: str  #: the sending domain, of the Message-ID
     list_id: str  #: stable for ever: "daily.digest.example.org"
-    reply_to: str = ""
-    unsubscribe_url: str = ""
+    reply_to: str = ""  #: where answers go, or empty
+    unsubscribe_url: str = ""  #: or empty, like all addresses below
     unsubscribe_mailto: str = ""  #: an address, or a mailto: URI
-    preferences_url: str = ""
+    preferences_url: str = ""  #: where interests are changed
     more_url: str = ""  #: "more like this", without the "/" and the paper's uid at its end
-    less_url: str = ""
-    feed_url: str = ""
-    web_url: str = ""
-    postal_address: str = ""
-    layout: Layout = "ranked"
+    less_url: str = ""  #: less like this, in the same way
+    feed_url: str = ""  #: of the reader's own feed
+    web_url: str = ""  #: of this edition as a page
+    postal_address: str = ""  #: of the sender, or empty
+    layout: Layout = "ranked"  #: one list, or a section for each interest
+    plain: bool = False  #: without an HTML part
     language: str = "en-GB"  #: of dates, and of the templates
 
 
@@ -38,6 +39,8 @@ def cleaned(frame: Frame) -> Frame:
     changed: dict[str, Any] = {}
     for name in _NAMES:
         given = value = getattr(frame, name)
+        if not isinstance(value, str):
+            continue
         if name == "postal_address":
             value = ", ".join(value.splitlines())
         value = _cleaned(value)

@@ -23,6 +23,7 @@ _WORDS = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~ -]+")
 
 
 SOFT_BREAK = b"=\r\n"
+_LISTED = ("edition", "welcome")  # streams of a subscription
 
 
 def build(
@@ -39,12 +40,13 @@ def build(
 ) -> Message:
     """A message of quoted-printable bodies to one address; the frame's values are already clean.
 
-    The same `about` in a stream is the same message: its id and its bytes do not change. Only editions and
-    what comes with a subscription name a way to unsubscribe (RFC 8058); a question has none.
+    The same `about` in a stream is the same message: its id and its bytes do not change. A frame that is
+    `plain` leaves the HTML out. Only editions and what comes with a subscription name a way to unsubscribe
+    (RFC 8058); a question has none.
     """
     boundary = f"=_{_key(frame, stream, about)[:24]}"  # no encoded body has "=_" in it
     display, sender = _parsed(frame.sender)
-    listed = stream != "confirm"
+    listed = stream in _LISTED
     head = {
         "From": f"{_phrase(display or frame.service)} <{_address(sender)}>",
         "To": _recipient(frame.recipient or sender),
@@ -57,13 +59,16 @@ def build(
         "Feedback-ID": f"{at:%Y%m%d}:{stream}:digest:{_domain(frame.domain)}" if listed else "",
         "Auto-Submitted": "auto-generated",
         "MIME-Version": "1.0",
-        "Content-Type": f'multipart/alternative; boundary="{boundary}"',
+        "Content-Type": "" if frame.plain else f'multipart/alternative; boundary="{boundary}"',
     }
     rule = f"\r\n--{boundary}"
     lines = "".join([f"{header}: {value}\r\n" for header, value in head.items() if value])
     start, between = (lines + rule + "\r\n").encode("ascii"), f"{rule}\r\n".encode()
     end = f"{rule}--\r\n".encode()
-    if dense:
+    if frame.plain:
+        whole = text.removesuffix(SOFT_BREAK) + b"\r\n" if text.endswith(SOFT_BREAK) else text
+        parts: tuple[bytes, ...] = (lines.encode("ascii"), part("plain", whole))
+    elif dense:
         parts = (start, part("plain", text), between, part("html", html), end)
     else:
         heads = (_part_head(kind, "quoted-printable") for kind in ("plain", "html"))
@@ -83,14 +88,25 @@ def _key(frame: Frame, stream: str, about: str) -> str:
 
 
 def encode(text: str) -> bytes:
-    """Text as quoted-printable (RFC 2045 §6.7) that ends at a line's end, so that pieces can be joined."""
+    """Text as quoted-printable (RFC 2045 §6.7) that ends at a line's end, so that pieces can be joined.
+
+    No line begins with a dot: so nobody looks for dots again when the message is sent (RFC 5321 §4.5.2).
+    """
     if not text:
         return b""
     # The x stands for what may follow: nothing before it is treated as the end of the text.
     raw = text.encode("utf-8", "replace") + b"x"
+    body = _quoted(raw)
+    return _quoted(raw.replace(b".", b"\2")) if b"\n." in body or body[0] == _DOT else body
+
+
+_DOT = ord(".")
+
+
+def _quoted(raw: bytes) -> bytes:
     # Of two blanks the second is escaped (no text has a \1): nothing is left for DKIM to fold.
     body = binascii.b2a_qp(raw.replace(b"  ", b" \1"), istext=True)[:-1]
-    body = body.replace(b"\n", b"\r\n").replace(b"=01", b"=20")
+    body = body.replace(b"\n", b"\r\n").replace(b"=01", b"=20").replace(b"=02", b"=2E")
     return body if body.endswith(b"\n") else body + SOFT_BREAK
 
 
@@ -113,6 +129,8 @@ def encode_with_places(characters: Iterable[str]) -> tuple[bytes, list[int]]:
 def _encoded_character(character: str) -> bytes:
     if (character.isalnum() and character.isascii()) or character == " ":
         return character.encode()
+    if character == ".":  # it may come to stand at the start of a line
+        return b"=2E"
     return binascii.b2a_qp(character.encode("utf-8", "replace") + b"x", istext=False)[:-1]
 
 

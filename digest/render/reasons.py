@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
-from digest.model import Reason
+from digest.model import Reason, Share
 from digest.render.text import clean, points
 
 REASONS = (
@@ -22,31 +23,28 @@ class Why:
     points: str  #: with its sign only if it is the first
     terms: tuple[str, ...]  #: its words that the paper has
     related: str  #: words of the paper that go with it, or empty
+    because: str  #: both on one line, or empty
     first: bool = True  #: of the reasons of its paper
     sign: str = "+"  #: between it and the one before: + or −
 
 
-def grouped(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
-    """The reasons of each interest; a term without an interest stands alone."""
+def by_interest(reasons: Iterable[Reason]) -> tuple[Share, ...]:
+    """The reasons interest by interest, the one with the most points first; a term without one stands alone."""
     groups: defaultdict[str, list[Reason]] = defaultdict(list)
     for reason in reasons:
         groups[reason.interest or f"\0{reason.term}"].append(reason)
-    return list(map(tuple, groups.values()))
+    return tuple(sorted(map(tuple, groups.values()), key=total, reverse=True))
 
 
-def by_interest(reasons: Iterable[Reason]) -> list[tuple[Reason, ...]]:
-    """The reasons interest by interest, the one with the most points first."""
-    return sorted(grouped(reasons), key=total, reverse=True)
+def named(shares: Sequence[Share]) -> Sequence[Share]:
+    """The shares that a card names; the rest as one, so that none is lost."""
+    if len(shares) <= REASONS + 1:  # the last takes no more room than "1 more"
+        return shares
+    return [*shares[:REASONS], others(*map(total, shares[REASONS:]))]
 
 
-def named(groups: list[tuple[Reason, ...]]) -> list[tuple[Reason, ...]]:
-    """The reasons that a card names, of those interest by interest; the rest as one, so that none is lost."""
-    if len(groups) <= REASONS + 1:  # the last takes no more room than "1 more"
-        return groups
-    return [*groups[:REASONS], others([total(each) for each in groups[REASONS:]])]
-
-
-def others(points: Collection[int]) -> tuple[Reason, ...]:
+@lru_cache(maxsize=4_096)
+def others(*points: int) -> Share:
     """What interests that are not named gave, as the reason of one."""
     name = f"{len(points)} more together"
     return (Reason(interest=name, term="", field=None, points=sum(points)),)
@@ -57,10 +55,9 @@ def total(reasons: Iterable[Reason]) -> int:
     return sum([reason.points for reason in reasons])
 
 
-def strongest(reasons: Iterable[Reason]) -> str:
+def strongest(shares: Iterable[Share]) -> str:
     """The interest that gave the most points; empty where none did."""
-    named = by_interest(reason for reason in reasons if reason.interest)
-    return clean((named[0][0].interest or "")[:100]) if named else ""
+    return clean(next((share[0].interest for share in shares if share[0].interest), "")[:100])
 
 
 def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
@@ -68,27 +65,34 @@ def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason.term for reason in reasons if reason.field))
 
 
-def why(reasons: tuple[Reason, ...], *, first: bool) -> Why:
+def why(reasons: Share, *, first: bool) -> Why:
     """The reasons of one interest as one; a term without an interest stands for itself."""
     terms: dict[str, None] = {}
     related = ""
-    term = clean(reasons[0].term[:100])
-    name = clean((reasons[0].interest or "")[:100]) or term[:1].upper() + term[1:]
+    term = _named(reasons[0].term)
+    name = _named(reasons[0].interest or "") or term[:1].upper() + term[1:]
+    folded = name.casefold()
     for reason in reasons:
-        term = clean(reason.term[:100])
         if reason.interest and not reason.field:
-            related = term
-        elif term.casefold() != name.casefold():
+            related = clean(reason.term[:100])
+        elif (term := _named(reason.term)).casefold() != folded:
             terms[term] = None
     given = total(reasons)
+    shown, left = tuple(terms)[:4], _unnamed(related, terms) if related else ""
     return Why(
         interest=name,
         points=points(given if first else abs(given)),
-        terms=tuple(terms)[:4],
-        related=_unnamed(related, terms),
+        terms=shown,
+        related=left,
+        because="; ".join([each for each in (", ".join(shown), left) if each]),
         first=first,
         sign="−" if given < 0 else "+",
     )
+
+
+@lru_cache(maxsize=16_384)  # the same few words, again and again
+def _named(term: str) -> str:
+    return clean(term[:100])
 
 
 def _unnamed(related: str, terms: Iterable[str]) -> str:

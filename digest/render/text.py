@@ -107,28 +107,50 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
 @lru_cache(maxsize=65_536)
 def spans(text: str, term: str) -> tuple[tuple[int, int], ...]:
     """Where a text has a term: first and past its last character."""
-    return tuple(found.span() for found in _finder(term).finditer(text))
+    finder, start = _finder(term)
+    if not (start and text.isascii()):
+        return tuple(found.span() for found in finder.finditer(text))
+    # In ASCII every match begins with these letters: to look for them first is ten times cheaper.
+    lowered = _lowered(text)
+    places = []
+    at = lowered.find(start)
+    while at >= 0:
+        if found := finder.match(text, at):
+            places.append(found.span())
+        at = lowered.find(start, found.end() if found else at + 1)
+    return tuple(places)
+
+
+@lru_cache(maxsize=4_096)
+def _lowered(text: str) -> str:
+    return text.lower()
 
 
 @lru_cache(maxsize=16_384)
-def _finder(term: str) -> re.Pattern[str]:
-    """A term as whole words, hyphenated or not, in their common inflections."""
-    words = [_inflected(word) for word in _APART.split(term[:100]) if word]
+def _finder(term: str) -> tuple[re.Pattern[str], str]:
+    """A term as whole words, hyphenated or not, in their common inflections; and in what letters it begins."""
+    words = [word for word in _APART.split(term[:100]) if word]
     if not words:
-        return re.compile("(?!)")
+        return re.compile("(?!)"), ""
     start = r"(?<!\w)" if _is_letter(term[0]) else ""
     end = r"(?!\w)" if _is_letter(term[-1]) else ""
-    return re.compile(start + f"{_APART.pattern}?".join(words) + end)
+    pattern = start + f"{_APART.pattern}?".join(map(_inflected, words)) + end
+    return re.compile(pattern), _stem(words[0]).lower() if words[0].isascii() else ""
 
 
 def _inflected(word: str) -> str:
     """`routing` finds Routed; `RAG` finds RAGs but no rag."""
     if not (word.isascii() and word.isalpha()):
         return f"(?i:{re.escape(word)})"
-    if sum(map(str.isupper, word)) > 1:
+    if _stem(word) is word and sum(map(str.isupper, word)) > 1:
         return f"{word}s?"
-    stem = _INFLECTION.sub("", word) if len(word) > 4 else word
-    return f"(?i:{stem}(?:e|s|es|ed|ing|ings)?)"
+    return f"(?i:{_stem(word)}(?:e|s|es|ed|ing|ings)?)"
+
+
+def _stem(word: str) -> str:
+    """A word without its ending; an acronym as it is."""
+    short = len(word) <= 4 or sum(map(str.isupper, word)) > 1
+    return word if short or not (word.isascii() and word.isalpha()) else _INFLECTION.sub("", word)
 
 
 def _is_letter(char: str) -> bool:
@@ -145,6 +167,8 @@ def points(thousandths: int) -> str:
 @lru_cache(maxsize=4_096)
 def wrap(text: str, indent: str = "", columns: int = 72) -> str:
     """Lines of at most so many columns; long words stay whole, wide scripts break anywhere."""
+    if text.isascii() and "  " not in text and text == text.strip():
+        return _wrapped(text, indent, columns - len(indent))
     lines, line = [], ""
     for blank, piece in _pieces(text):
         if line and width(indent + line + blank + piece) > columns:
@@ -153,6 +177,19 @@ def wrap(text: str, indent: str = "", columns: int = 72) -> str:
         else:
             line += (blank if line else "") + piece
     return "\n".join((indent + line).replace("\xa0", " ") for line in [*lines, line])
+
+
+def _wrapped(text: str, indent: str, columns: int) -> str:
+    """The same for ASCII, where a character is a column: a line at a time, not a word at a time."""
+    lines = []
+    while len(text) > columns:
+        end = text.rfind(" ", 0, columns + 1)
+        end = text.find(" ", columns) if end <= 0 else end
+        if end < 0:
+            break
+        lines.append(indent + text[:end])
+        text = text[end + 1 :]
+    return "\n".join([*lines, indent + text])
 
 
 def _pieces(text: str) -> Iterator[tuple[str, str]]:

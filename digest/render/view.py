@@ -15,7 +15,7 @@ from babel.dates import format_date, format_skeleton, format_time
 from digest.model import Edition, Entry, Paper, Section
 from digest.render.frame import Frame
 from digest.render.latex import readable
-from digest.render.reasons import Why, by_interest, matched_words, named, strongest, why
+from digest.render.reasons import Why, matched_words, named, strongest, why
 from digest.render.text import address, clean, cut, mark, points, shorten
 
 TITLE = 300  #: columns of a title; it is whole where its link leads
@@ -26,9 +26,9 @@ ORGANISATION = 80  #: columns
 class Count:
     """One signal, and how it moved since the reader saw it, or since we did."""
 
-    kind: Literal["upvote", "comment", "star"]
-    number: int
-    gain: int = 0
+    kind: Literal["upvote", "comment", "star"]  #: what is counted
+    number: int  #: as it is now
+    gain: int = 0  #: since the last dump; may be negative
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,7 +36,7 @@ class Link:
     """Where to go for it."""
 
     kind: str  #: paper, pdf, code, project; or search, alone
-    url: str
+    url: str  #: where it leads
 
 
 Marked = tuple[tuple[str, bool], ...]  # a text in pieces, and whether each matched
@@ -46,23 +46,23 @@ Marked = tuple[tuple[str, bool], ...]  # a text in pieces, and whether each matc
 class Card:
     """One paper: first what it says to everybody, then what it says to one reader."""
 
-    uid: str
-    title: str
+    uid: str  #: the paper's name in links
+    title: str  #: its whole title
     url: str  #: its own, or that of a search for it
     authors: tuple[str, ...]  #: those to be named
-    more_authors: int
-    organisation: str
+    more_authors: int  #: how many are not named
+    organisation: str  #: where it comes from, or empty
     source: str  #: where the link leads: "arXiv", or a host
     published: str  #: in words, or empty
-    abstract: str
-    links: tuple[Link, ...]
-    signals: tuple[Count, ...] = ()
+    abstract: str  #: cut where it is long
+    links: tuple[Link, ...]  #: beside the title's
+    signals: tuple[Count, ...] = ()  #: votes, comments, stars; those that are known
 
-    marked_title: Marked = ()
-    marked_abstract: Marked = ()
-    why: tuple[Why | str, ...] = ()
-    more_url: str = ""
-    less_url: str = ""
+    marked_title: Marked = ()  #: the title in pieces, each with whether a keyword matched
+    marked_abstract: Marked = ()  #: the abstract in pieces
+    why: tuple[Why | str, ...] = ()  #: the reasons, in words
+    more_url: str = ""  #: more like this; empty without a web application
+    less_url: str = ""  #: less like this
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +73,7 @@ class Group:
     interest: str  #: its name, in a section of one interest
     short: str  #: points that the nearest miss lacks
     start: int  #: the number of its first card in the mail
-    cards: tuple[Card | str, ...]
+    cards: tuple[Card | str, ...]  #: its papers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,18 +82,19 @@ class Page:
 
     date: str  #: in words
     day: str  #: in words, short
-    language: str
+    language: str  #: of the dates, as in HTML
     direction: str  #: ltr or rtl
-    considered: int
-    matched: int
-    climbing: int
+    considered: int  #: papers that were new
+    matched: int  #: papers with points enough
+    climbing: int  #: papers that climbed strongly
     shown: int  #: papers in this mail
     more: int  #: matched, but not in this mail
+    cut: int  #: in the edition, but not in this mail
     remarks: str  #: what the reader should know, or empty
     nearest: bool  #: nothing matched, and it has what came closest
     top: str  #: the best paper's short name, for a subject; empty without papers
     preview: str  #: what a list of mails shows beside the subject
-    groups: tuple[Group, ...]
+    groups: tuple[Group, ...]  #: the sections
 
 
 def page(
@@ -108,7 +109,7 @@ def page(
     nearest = bool(entries) and entries[0].section == Section.NEAREST
     language, direction = language_of(frame.language)
     date_in_words = _words(edition.local_date, "full", frame.language)
-    return Page(
+    made = Page(
         date=date_in_words,
         day=_unbroken(format_skeleton("MMMMd", edition.local_date, locale=locale(frame.language))),
         language=language,
@@ -118,12 +119,22 @@ def page(
         climbing=sum(entry.section == Section.CLIMBING for entry in entries),
         shown=len(entries),
         more=max(edition.matched - matches, len(edition.entries) - len(entries)),
+        cut=len(edition.entries) - len(entries),
         remarks=clean(edition.remarks, 300),
         nearest=nearest,
-        top=_name(best, alone=len(entries) == 1 and not nearest) if best else "",
-        preview=preview(best) or date_in_words,
+        top="",
+        preview=date_in_words,
         groups=tuple(_groups(edition, frame, entries, cards)),
     )
+    return called(made, best)
+
+
+def called(page: Page, best: str) -> Page:
+    """The same page, named after its best paper's title."""
+    if not best:
+        return page
+    top = _name(best, alone=page.shown == 1 and not page.nearest)
+    return replace(page, top=top, preview=preview(best) or page.date)
 
 
 def preview(best: str) -> str:
@@ -136,7 +147,7 @@ def notice_page(frame: Frame, preview: str) -> Page:
     language, direction = language_of(frame.language)
     return Page(
         date="", day="", language=language, direction=direction, considered=0, matched=0, climbing=0,
-        shown=0, more=0, remarks="", nearest=False, top="", preview=preview, groups=(),
+        shown=0, more=0, cut=0, remarks="", nearest=False, top="", preview=preview, groups=(),
     )  # fmt: skip
 
 
@@ -150,7 +161,7 @@ def _groups(
         if section == "match" and entry.signals.late:
             section = "late"
         elif section == "match" and frame.layout == "interests":
-            section, interest = "interest", strongest(entry.reasons)
+            section, interest = "interest", strongest(entry.shares)
         elif section == "nearest":
             short = points(edition.cut - entry.points)
         found.setdefault((section, interest, short), []).append(card)
@@ -193,10 +204,7 @@ def card(entry: Entry, frame: Frame, limit: int) -> Card:
         known,
         marked_title=mark(known.title, words),
         marked_abstract=mark(known.abstract, words),
-        why=tuple(
-            why(reasons, first=not number)
-            for number, reasons in enumerate(named(by_interest(entry.reasons)))
-        ),
+        why=tuple(why(share, first=not number) for number, share in enumerate(named(entry.shares))),
         more_url=more,
         less_url=less,
     )
@@ -255,6 +263,16 @@ def _name(title: str, *, alone: bool) -> str:
 def in_words(day: date, language: str) -> str:
     """A date with its weekday."""
     return _words(day, "full", language)
+
+
+def short(day: date, language: str) -> str:
+    """A date without its weekday."""
+    return _words(day, "medium", language)
+
+
+def month(day: date, language: str) -> str:
+    """The month of a date, and its year."""
+    return _unbroken(format_skeleton("yMMMM", day, locale=locale(language)))
 
 
 @lru_cache(maxsize=4096)
