@@ -37,7 +37,7 @@ from digest.deliver.smtp import Server, smtp, wire
 from digest.http import Client
 from digest.model import Delivery, DeliveryState, Message
 from digest.pipeline.deliver import Prepared
-from digest.store import deliveries, editions, schema
+from digest.store import deliveries, editions, schema, subscribers
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 MAILS, NAIVE, ROUNDS, CONNECTIONS, PAPERS = 2_000, 20, 5, 10, 15
@@ -153,7 +153,7 @@ def queue(made: pipeline.Service, day: int) -> None:
             counts = {"papers": 0, "new": 0, "rejected": 0, "remarks": "", "ingested_at": NOW}
             connection.execute(schema.dump.insert(), dump | counts)
             names = {f"reader{number}": ("UTC 08:00", NOW) for number in range(MAILS)}
-            editions.put_subscribers(connection, names)
+            subscribers.put_subscribers(connection, names)
         draft = editions.Draft(0, NOW.date(), NOW, 1, 0, 0, 0, "", [], "")
         drafts = [
             draft._replace(
@@ -186,10 +186,10 @@ def own_cpu(work: object) -> float:
     return time.process_time() - started
 
 
-def source_cpu(port: int, size: int) -> float:
+def source_cpu(port: int, size: int, mails: int = MAILS) -> float:
     command = [tool("smtp-source"), "-s", str(CONNECTIONS), "-d", "-l", str(size)]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run([*command, "-m", str(MAILS), f"127.0.0.1:{port}"], check=True)
+    subprocess.run([*command, "-m", str(mails), f"127.0.0.1:{port}"], check=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

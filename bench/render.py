@@ -1,29 +1,30 @@
 """What a personalised mail of 15 papers costs, against rendering and inlining each mail by itself.
 
-Readers have 8 interests each out of a pool in which an interest has 40 readers, as 10,000 readers with 2,000
-different interests would; papers are those of seeds/, ranked by the ranker. The batch begins with nothing kept;
-"a new reader's mail" is one of its last quarter, whose papers others had, and whose combination of interests
-nobody had; about one in twenty of the pieces it is made of (why an interest has a paper) is new with it. Then the
-same editions go to other readers: nothing is kept for a combination of interests, so this is what a mail costs whose
-pieces are known. What is counted is rendering and building, from an edition to the bytes that go out; loading the
-edition is not. Beside it the same editions by Jinja2, an inliner and an `EmailMessage` for each mail.
+The population is that of `bench.select`: 8 interests of 2,000 for each reader, 500 new papers, chosen and explained
+by the ranker. Three mails are measured:
+
+- the first mails of a batch: nothing is known;
+- a new reader's mail in a batch of 100,000, where on average 20 readers before had each share (why one interest has one
+  paper): the papers, the shares and counts ("7 of 43") are known from others, the combination is nobody else's. How
+  many of a reader's shares nobody had before is printed too, for some sizes of the batch;
+- another reader's with the same interests.
+
+What is counted is rendering and building, from an edition to the bytes that go out; loading the edition is not.
+Beside it the same editions by Jinja2, an inliner and an `EmailMessage` for each mail.
 """
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
-import pickle
-import re
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from email import policy
 from email.message import EmailMessage
 from functools import partial
-from itertools import pairwise
 from random import Random
 from statistics import median
 
@@ -33,15 +34,17 @@ import css_inline
 import jinja2
 import premailer
 
-from bench import ROOT, SEEDS, report
-from digest import rank, render, sources
-from digest.model import Edition, Entry, Interest, Paper, Signals
-from digest.render import templates, view
+from bench import ROOT, report
+from bench.select import some_interests, some_papers, some_subscribers
+from digest import rank, render
+from digest.model import Edition, Entry, Signals
+from digest.rank.select import Shown, entries, select
+from digest.render import templates, tried, view
 from digest.render.fragments import Press
 from digest.render.frame import cleaned
 
 NOW = datetime(2026, 11, 21, 8, tzinfo=UTC)
-READERS, INTERESTS, EACH, PAPERS, ROUNDS = 400, 80, 8, 15, 3
+READERS, MEASURED, PAPERS, ROUNDS = 1_000, 200, 15, 5
 FRAME = render.Frame(
     service="Daily papers",
     sender="Daily papers <papers@example.org>",
@@ -69,66 +72,46 @@ def frame(number: int) -> render.Frame:
 
 
 def editions() -> list[Edition]:
-    """The editions of all readers."""
-    papers: dict[str, Paper] = {}
-    for path in SEEDS:
-        dump = sources.read_dump(path, "seeds")
-        for sighting in dump.sightings:
-            papers.setdefault(sighting.paper.title, sighting.paper)
-    known = [replace(paper, uid=f"{n:016x}") for n, paper in enumerate(papers.values())]
-    corpus = rank.fit(known)
+    """The editions of some readers; who has an interest and a paper has the same share as others."""
+    papers = some_papers()
+    people = some_subscribers(some_interests(papers))[:READERS]
+    board = rank.Board(rank.fit(papers))
     random = Random(1)
-    board = rank.Board(corpus)
-    pool = interests(known)
     made = []
-    for number in range(READERS):
-        wanted = random.sample(pool, EACH)
-        chosen = rank.rank(corpus, wanted, known, board)[:PAPERS]
-        entries = [
-            Entry(
-                paper=each.paper,
-                signals=Signals(upvotes=20 + each.paper.id, comments=3),
-                before=Signals(upvotes=11, comments=3),
-                points=each.points,
-                reasons=each.reasons,
+    signals = {each.id: Signals(upvotes=20 + each.id, comments=3) for each in papers}
+    before = Signals(upvotes=11, comments=3)
+    for start in range(0, READERS, 500):
+        shard = people[start : start + 500]
+        since = [NOW - timedelta(days=30)] * len(shard)
+        found = select(board, shard, since, Shown.of_one([]))
+        for each, rows, choice in zip(shard, found.rows, found.choices, strict=True):
+            made.append(
+                Edition(
+                    subscriber=each.name,
+                    local_date=NOW.date(),
+                    composed_at=NOW,
+                    considered=len(papers),
+                    matched=len(choice.match) + random.randrange(20),
+                    entries=tuple(
+                        Entry(
+                            one.paper, signals[one.paper.id], one.points, one.shares, before=before
+                        )
+                        for one in entries(board, rows, choice)
+                    ),
+                )
             )
-            for each in chosen
-        ]
-        edition = Edition(
-            subscriber=f"reader{number}",
-            local_date=NOW.date(),
-            composed_at=NOW,
-            considered=len(known),
-            matched=len(entries) + random.randrange(20),
-            entries=tuple(entries),
-        )
-        made.append(edition)
     return made
-
-
-def interests(papers: Sequence[Paper]) -> list[Interest]:
-    """Interests in pairs of words that several of the papers have, three pairs in each."""
-    pairs: Counter[str] = Counter()
-    for paper in papers:
-        words = re.findall(r"[a-z]{4,}", f"{paper.title} {paper.abstract}".casefold())
-        pairs.update({f"{one} {two}" for one, two in pairwise(words)})
-    common = sorted(pair for pair, papers_with in pairs.items() if 5 <= papers_with <= 15)
-    Random(2).shuffle(common)
-    return [
-        Interest(name=common[n].capitalize(), keywords=tuple(common[n : 3 * INTERESTS : INTERESTS]))
-        for n in range(INTERESTS)
-    ]
 
 
 def by_mail(inlined: Callable[[str], str]) -> Callable[[Edition, render.Frame], bytes]:
     """Make the way that renders and inlines each mail by itself."""
     folder = ROOT / "templates"
-    env = templates.environment([folder])
+    env = tried.environment([folder])
     css = (folder / templates.STYLE).read_text(encoding="utf-8")
     sheet = '<link rel="stylesheet" href="style.css">'
 
     def template(name: str) -> jinja2.Template:  # blocks in their places cost nothing
-        part = templates.cut(env, *templates.read(env, name), name)
+        part = templates.cut(env, *tried.read(env, name), name)
         return part.whole
 
     subject, text = env.get_template(templates.SUBJECT), template(templates.TEXT)
@@ -164,65 +147,89 @@ def with_premailer(html: str) -> str:
     )
 
 
-Mails = Sequence[tuple[bytes, render.Frame]]
+Mails = Sequence[tuple[Edition, render.Frame]]
 
 
 def spent(make: Callable[[Edition, render.Frame], object], mails: Mails) -> float:
-    """The CPU seconds of a mail, by an edition as it is read from the database.
-
-    All of it is new to the process but the papers, which are read once for many editions.
-    """
-    seconds = 0.0
-    papers: dict[str, Paper] = {}
-    for pickled, around in mails:
-        edition = pickle.loads(pickled)
-        entries = [
-            replace(e, paper=papers.setdefault(e.paper.uid, e.paper)) for e in edition.entries
-        ]
-        edition = replace(edition, entries=tuple(entries))
-        started = time.process_time()
+    """The CPU seconds of a mail: the mean of many, as they come."""
+    started = time.process_time()
+    for edition, around in mails:
         make(edition, around)
-        seconds += time.process_time() - started
-    return seconds / len(mails)
+    return (time.process_time() - started) / len(mails)
+
+
+def unknown(found: Sequence[Edition]) -> dict[int, float]:
+    """Of a reader's shares, how many nobody before had, after so many readers."""
+    seen: set[int] = set()
+    told = {}
+    for number, edition in enumerate(found, 1):
+        mine = [id(share) for entry in edition.entries for share in entry.shares]
+        if number in (100, 300, READERS):
+            told[number] = sum(each not in seen for each in mine) / len(mine)
+        seen.update(mine)
+    return told
 
 
 def main() -> None:
-    mails = [(pickle.dumps(edition), frame(n)) for n, edition in enumerate(editions())]
+    found = editions()
+    for number, part in unknown(found).items():
+        print(f"reader {number:,}: {part:.0%} of the shares nobody had before")
+    mails = [(edition, frame(n)) for n, edition in enumerate(found)]
     inliner = css_inline.CSSInliner(keep_at_rules=True, load_remote_stylesheets=False)
     renderer = render.load([ROOT / "templates"])
+    press = renderer.press
     naive, quick = by_mail(with_premailer), by_mail(inliner.inline)
-    earlier, others = mails[: READERS * 3 // 4], mails[READERS * 3 // 4 :]
-    alike = [(edition, frame(READERS + n)) for n, (edition, _) in enumerate(others)]
+    new = mails[-MEASURED:]
+    alike = [(edition, frame(READERS + n)) for n, (edition, _) in enumerate(new)]
+    # Whoever has a share of theirs, and another combination: the shares of all, dealt out anew.
+    others = [(dealt, frame(2 * READERS + n)) for n, dealt in enumerate(others_with(new))]
+    gc.collect()
+    gc.freeze()
     taken: dict[str, list[float]] = {}
     for start in range(ROUNDS):
-        press = renderer.press
         fresh = replace(renderer, press=Press(press.subject, press.text, press.html))
         ours = partial(render.message, fresh)
-        some = others[start * 4 : start * 4 + 4]
+        some = new[start * 4 : start * 4 + 4]
         for name, make, given in (
-            ("first mails of a batch, nothing kept", ours, earlier[:20]),
-            ("(the rest of the batch)", ours, earlier[20:]),
-            ("a new reader's mail", ours, others),
+            ("first mails of a batch, nothing known", ours, mails[:20]),
+            ("(mails that others had before)", ours, others),
+            ("a new reader's mail, all shares known", ours, new),
             ("another's with the same interests", ours, alike),
             ("Jinja2 + premailer + EmailMessage", naive, some),
             ("Jinja2 + css-inline + EmailMessage", quick, some),
         ):
             taken.setdefault(name, []).append(spent(make, given))
     rows = {name: median(each) for name, each in taken.items()}
-    made = [render.message(renderer, pickle.loads(each), around) for each, around in others]
+    made = [render.message(renderer, each, around) for each, around in new]
     size = sum(len(each.content) for each in made) / len(made) / 1024
-    print(f"{READERS} mails of {PAPERS} papers, {size:.0f} KiB each")
-    _, _, new, again, slow, quicker = rows.values()
+    shares = [len(entry.shares) for each, _ in new for entry in each.entries]
+    print(
+        f"{len(new)} mails of {len(shares) / len(new):.1f} papers, {size:.0f} KiB each, "
+        f"{sum(shares) / len(shares):.1f} shares for each paper"
+    )
+    first, _, known, again, slow, quicker = rows.values()
     report(
         "Rendering and building a personalised mail",
         rows,
         {
-            "premailer against a new reader's": slow / new,
-            "premailer against another's with the same interests": slow / again,
-            "css-inline against a new reader's": quicker / new,
-            "css-inline against another's with the same interests": quicker / again,
+            "premailer against the first of a batch": slow / first,
+            "premailer against a new reader's (goal: 250)": slow / known,
+            "premailer against the same interests": slow / again,
+            "css-inline against a new reader's": quicker / known,
         },
     )
+
+
+def others_with(new: Mails) -> list[Edition]:
+    """Editions of others that have the papers and shares of the new readers, each in another combination."""
+    chance = Random(3)
+    entries = [entry for edition, _ in new for entry in edition.entries]
+    chance.shuffle(entries)
+    dealt = []
+    for number, (edition, _) in enumerate(new):
+        some = {each.paper.id: each for each in entries[number * PAPERS : (number + 1) * PAPERS]}
+        dealt.append(replace(edition, subscriber=f"o{number}", entries=tuple(some.values())))
+    return dealt
 
 
 if __name__ == "__main__":

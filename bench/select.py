@@ -61,7 +61,7 @@ def some_interests(papers: Sequence[Paper]) -> list[Interest]:
     return list(found.values())
 
 
-def some_subscribers(interests: Sequence[Interest]) -> list[Subscriber]:
+def some_subscribers(interests: Sequence[Interest], count: int = SUBSCRIBERS) -> list[Subscriber]:
     chance = random.Random(2)
     schedule = Schedule(timezone="UTC", send_at=NOW.time(), days=frozenset(range(7)))
     return [
@@ -73,7 +73,7 @@ def some_subscribers(interests: Sequence[Interest]) -> list[Subscriber]:
             max_papers=15,
             min_points=1000,
         )
-        for number in range(SUBSCRIBERS)
+        for number in range(count)
     ]
 
 
@@ -121,8 +121,8 @@ def main() -> None:
         before = time.process_time()
         selection = select(board, shard, since[: len(shard)], shown)
         after = time.process_time()
-        for each, rows, choice in zip(shard, selection.rows, selection.choices, strict=True):
-            chosen += len(entries(board, each, rows, choice))
+        for rows, choice in zip(selection.rows, selection.choices, strict=True):
+            chosen += len(entries(board, rows, choice))
             matched += choice.matched
         spent += after - before
         explained += time.process_time() - after

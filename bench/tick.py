@@ -21,13 +21,13 @@ from bench import ROOT, cpu, report
 from digest import deliver, pipeline, render, store
 from digest.http import Client
 from digest.model import DeliveryState, Interest, Schedule, Subscriber
-from digest.store import editions
+from digest.store import subscribers as store_subscribers
 
 NOW = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
 BEFORE = NOW - timedelta(minutes=1)
 FEW, MANY, DUE = 1_000, 100_000, 10_000
 TICKS = 20
-SQL = f"SELECT {', '.join(editions.Standing._fields)} FROM subscriber WHERE next_due_at <= "
+SQL = f"SELECT {', '.join(store_subscribers.Standing._fields[:-1])} FROM subscriber WHERE next_due_at <= "
 
 
 def people(count: int) -> Mapping[str, Subscriber]:
@@ -53,7 +53,7 @@ def service(url: str, subscribers: Mapping[str, Subscriber], folder: Path) -> pi
         for number, name in enumerate(subscribers)
     }
     with store.writing(engine) as connection:
-        editions.put_subscribers(connection, planned)
+        store_subscribers.put_subscribers(connection, planned)
     if engine.dialect.name == "postgresql":
         with engine.connect() as connection:  # as autovacuum would after a while
             connection.execution_options(isolation_level="AUTOCOMMIT").execute(
@@ -88,7 +88,7 @@ def ticks(made: pipeline.Service) -> None:
 
 def find(made: pipeline.Service) -> None:
     with store.reading(made.engine) as connection:
-        assert len(editions.due(connection, NOW)) == DUE + 1
+        assert len(store_subscribers.due(connection, NOW)) == DUE + 1
 
 
 def fetch(made: pipeline.Service) -> None:
