@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,6 +16,7 @@ from sqlalchemy import create_engine, make_url, text
 
 from digest import store
 from tests import gallery_files
+from tests.process import Command
 
 ROOT = Path(__file__).parent.parent
 SEEDS = ROOT / "seeds"
@@ -35,15 +38,36 @@ def now() -> datetime:
     return NOW
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.fixture(params=DATABASES)
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     """Give the address of an empty database, on SQLite and on PostgreSQL in turn."""
-    if request.param == "sqlite":
-        yield f"sqlite:///{tmp_path}/digest.db"
+    with empty_database(request.param, tmp_path) as url:
+        yield url
+
+
+@contextmanager
+def empty_database(kind: str, folder: Path) -> Iterator[str]:
+    """Make a database of a kind for as long as it is wanted; the test is skipped where there is none."""
+    if kind == "sqlite":
+        yield f"sqlite:///{folder}/digest.db"
         return
     server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
     if not server:
         pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
+    with empty_postgres(server) as url:
+        yield url
+
+
+#: For tests of what no database has a part in, such as who may ask for a page: one is enough, and takes half the time.
+one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+
+
+@contextmanager
+def empty_postgres(server: str) -> Iterator[str]:
+    """Make a database on a server for as long as it is wanted."""
     name = f"digest_{uuid.uuid4().hex}"
     admin = create_engine(server, isolation_level="AUTOCOMMIT")
     with admin.connect() as connection:
@@ -67,3 +91,13 @@ def engine(database_url: str) -> Iterator[store.Engine]:
 def gallery(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Write the gallery of mails, once."""
     return gallery_files.write(tmp_path_factory.mktemp("mails"))
+
+
+@pytest.fixture(scope="session")
+def after_a_pass(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make an installation that did a pass over the seeds on a Friday, once."""
+    folder = tmp_path_factory.mktemp("passed")
+    shutil.copytree(ROOT / "config", folder / "config")
+    (folder / "seeds").symlink_to(SEEDS)
+    assert 0 == Command(folder, "run", "--now", "2026-11-20T08:00:00+00:00").wait()
+    return folder

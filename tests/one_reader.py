@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import timedelta
+from functools import cache
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -17,6 +18,12 @@ PAPER = "Mixture of Experts by Candlelight\n\n" + "We study a mixture of experts
 KEYS = (b"new key", b"old key")
 
 
+@cache
+def renderer() -> render.Renderer:
+    """Load the shipped templates, once: it takes a second."""
+    return render.load([ROOT / "templates"])
+
+
 def installation(engine: store.Engine, folder: Path) -> pipeline.Service:
     """An installation with one paper, whose mails go into a folder."""
     (folder / "dumps").mkdir(exist_ok=True)
@@ -24,7 +31,7 @@ def installation(engine: store.Engine, folder: Path) -> pipeline.Service:
     people = load_subscribers(ROOT / "config" / "interests.toml")
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        renderer=renderer(),
         sources=(Source(name="dumps", kind="folder", path=folder / "dumps"),),
         subscribers={person.name: person for person in people},
         frame=render.Frame(

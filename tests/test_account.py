@@ -21,7 +21,7 @@ from digest.model import (
     Subscriber,
 )
 from digest.pipeline.record import asked_at
-from digest.store import accounts, editions, papers, schema
+from digest.store import accounts, editions, papers, schema, subscribers
 from tests.test_time import schedule, service, utc
 
 ME = Subscriber(
@@ -312,7 +312,7 @@ def test_where_choosing_again_gives_another_edition_the_account_says_so(
 ) -> None:
     with store.writing(lived.engine) as connection:
         other = editions.pack(
-            [Ranked(paper=Paper(title="", abstract="", id=1), points=1, reasons=())]
+            [Ranked(paper=Paper(title="", abstract="", id=1), points=1, shares=())]
         )
         connection.execute(update(schema.edition).values(entries=other))
     [remark] = explain(lived, "Stones", on="2026-11-16").remarks
@@ -331,7 +331,7 @@ def test_interests_are_recorded_when_they_change_and_forgotten_after_keep_reason
 
     def asked(at: str) -> Subscriber | None:
         with store.reading(lived.engine) as connection:
-            standing = editions.standing(connection, "me")
+            standing = subscribers.standing(connection, "me")
             assert standing
             return asked_at(connection, standing, utc(at))
 
@@ -418,3 +418,14 @@ def test_what_is_to_be_forgotten_is_found_by_the_oldest_edition_that_has_reasons
             editions.clear_reasons(connection, far, 1)
 
     assert [utc("2026-11-16T08:00"), utc("2026-11-17T08:00"), None] == found
+
+
+def test_what_somebody_asks_for_now_leaves_the_history_of_others(lived: pipeline.Service) -> None:
+    ahead = utc("2030-01-01T00:00")
+    with store.writing(lived.engine) as connection:
+        accounts.put_versions(connection, [accounts.Version(1, ahead, "x", b"")], ahead)
+        due = utc("2026-11-18T11:00")
+        other = subscribers.add(connection, "other", None, b"{}", "", due)
+        assert other
+        accounts.put_versions(connection, [accounts.Version(other, due, "y", b"")], due)
+        assert "x" == accounts.version_hashes(connection, [1])[1][1]

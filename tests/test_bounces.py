@@ -20,7 +20,7 @@ from digest.deliver import Answer, Kind, MayGo, Sender, mailbox, reports
 from digest.deliver.mailbox import read_maildir
 from digest.errors import DeliveryError
 from digest.model import Message
-from digest.store import editions, suppressions
+from digest.store import subscribers, suppressions
 from tests.conftest import NOW
 from tests.one_reader import compose, installation
 
@@ -151,7 +151,7 @@ def reasons(service: pipeline.Service) -> list[tuple[str, str]]:
 
 def left(service: pipeline.Service) -> bool:
     with store.reading(service.engine) as connection:
-        standing = editions.standing(connection, "me")
+        standing = subscribers.standing(connection, "me")
     return bool(standing and standing.unsubscribed_at)
 
 
@@ -224,9 +224,9 @@ def test_a_wish_to_leave_is_honoured_by_its_subject(
     assert left(service)
 
 
-def standing(service: pipeline.Service) -> editions.Standing | None:
+def standing(service: pipeline.Service) -> subscribers.Standing | None:
     with store.reading(service.engine) as connection:
-        return editions.standing(connection, "me")
+        return subscribers.standing(connection, "me")
 
 
 def test_a_subject_of_other_letters_is_understood() -> None:
@@ -239,7 +239,9 @@ def test_a_subject_of_other_letters_is_understood() -> None:
 def test_wishes_go_to_the_bounce_mailbox_only_where_we_read_it(service: pipeline.Service) -> None:
     sender = "papers@example.org"
     for read_by_us, to in ((service.read_mailbox, BOUNCES), (None, sender)):
-        frame = replace(service, read_mailbox=read_by_us).frame_for("me", "me@example.org", None)
+        frame = replace(service, read_mailbox=read_by_us).frame_for(
+            service.subscribers["me"], "me@example.org", None
+        )
         assert frame.unsubscribe_mailto.startswith(f"mailto:{to}?")
 
 

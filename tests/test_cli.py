@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shutil
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
@@ -63,6 +64,13 @@ def digest(
 NOW = "2026-11-20T08:00:00+00:00"  # a Friday, half past the subscriber's hour
 
 
+@pytest.fixture
+def passed(digest: Digest, after_a_pass: Path, tmp_path: Path) -> Digest:
+    """Run the command line where a pass was done."""
+    shutil.copytree(after_a_pass / "var", tmp_path / "var")
+    return digest
+
+
 def files_below(folder: Path) -> dict[str, bytes]:
     return {
         str(path.relative_to(folder)): path.read_bytes()
@@ -76,7 +84,7 @@ def test_one_pass_makes_a_mail_and_feeds_of_the_seeds(digest: Digest, tmp_path: 
     mail = message_from_bytes(
         (tmp_path / "var/outbox/2026-11-20-me.eml").read_bytes(), policy=policy.default
     )
-    [private] = [p for p in (tmp_path / "var/public/feeds").glob("*.xml") if len(p.stem) == 22]
+    [private] = (tmp_path / "var/public/feeds").glob("[0-9]_??????????????????????.xml")
     feed = feedparser.parse(private.read_bytes())
     stream = feedparser.parse((tmp_path / "var/public/feeds/stream.xml").read_bytes())
     html = mail.get_body(("html",))
@@ -137,7 +145,7 @@ def test_a_second_pass_changes_nothing(digest: Digest, tmp_path: Path) -> None:
 def test_nobody_gets_a_paper_twice(digest: Digest, tmp_path: Path) -> None:
     for day in (16, 17, 18, 19, 20):
         digest("run", "--now", f"2026-11-{day}T08:00:00+00:00")
-    [private] = [p for p in (tmp_path / "var/public/feeds").glob("*.xml") if len(p.stem) == 22]
+    [private] = (tmp_path / "var/public/feeds").glob("[0-9]_??????????????????????.xml")
     titles = [entry.title for entry in feedparser.parse(private.read_bytes()).entries]
 
     assert len(titles) == len(set(titles)) > 24
@@ -348,6 +356,30 @@ def test_init_writes_a_configuration_that_is_right_and_overwrites_nothing(
     assert 0 == digest("--config", "papers/config/digest.toml", "check").code
 
 
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Argentina/Ushuaia"])
+def test_init_guesses_the_time_zone_and_takes_an_address(
+    digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, zone: str
+) -> None:
+    monkeypatch.setenv("TZ", zone)
+    told = digest("init", "papers", "--email", "ann@example.org")
+    written = (tmp_path / "papers/config/interests.toml").read_text()
+
+    assert f'timezone = "{zone}"' in written
+    assert 'email = "ann@example.org"' in written
+    assert told.out.endswith("  cd papers && digest check\n")
+    assert 0 == digest("--config", "papers/config/digest.toml", "check").code
+
+
+def test_a_zone_that_does_not_exist_becomes_utc(
+    digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "Nowhere/At all")
+    monkeypatch.setattr(Path, "resolve", lambda path: path)
+    digest("init", "papers")
+
+    assert 'timezone = "UTC"  ' in (tmp_path / "papers/config/interests.toml").read_text()
+
+
 def test_the_configuration_is_found_by_the_environment(
     digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -378,9 +410,8 @@ def test_whoever_unsubscribed_gets_nothing_until_resumed(digest: Digest, tmp_pat
         ("StreamBP", "points below min_points"),
     ],
 )
-def test_every_paper_has_an_account(digest: Digest, paper: str, verdict: str) -> None:
-    digest("run", "--now", NOW)
-    account = json.loads(digest("explain", "me", paper, "--json", "--now", NOW).out)
+def test_every_paper_has_an_account(passed: Digest, paper: str, verdict: str) -> None:
+    account = json.loads(passed("explain", "me", paper, "--json", "--now", NOW).out)
 
     assert verdict in account["verdict"]
     assert round(account["score"] * 1000) == sum(
@@ -426,3 +457,53 @@ def test_help_names_every_command_and_loads_no_heavy_library() -> None:
         assert re.search(rf"^  {command} ", shown, re.MULTILINE)
     for heavy in ("sqlalchemy", "numpy", "jinja2", "premailer", "pydantic", "alembic", "rich"):
         assert f"'{heavy}'" not in shown
+
+
+def test_a_template_that_stands_above_none_of_ours_is_told(digest: Digest, tmp_path: Path) -> None:
+    own = tmp_path / "mine/email"
+    own.mkdir(parents=True)
+    (own / "styles.css").write_text("")
+    (own / "mine.html.j2").write_text("mine")
+    shipped = (ROOT / "templates/email/foot.html.j2").read_text()
+    (own / "foot.html.j2").write_text(f'{shipped}{{% include "email/mine.html.j2" %}}')
+    config = tmp_path / "config/digest.toml"
+    config.write_text(config.read_text().replace('#templates = ""', 'templates = "mine"'))
+    told = digest("check")
+
+    assert 0 == told.code
+    assert [
+        f"service.templates: {own}/styles.css stands above no template of ours; "
+        'did you mean "email/style.css"?'
+    ] == [line for line in told.err.splitlines() if "templates" in line]
+
+
+def test_a_source_that_fails_is_told_once_and_no_day_is_listed_by_name(
+    digest: Digest, tmp_path: Path
+) -> None:
+    path = tmp_path / "config/digest.toml"
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        url = f"http://127.0.0.1:{closed.getsockname()[1]}/papers"
+    text = path.read_text().replace("enabled = false", f'enabled = true\nurl = "{url}"')
+    path.write_text(text.replace("#allow_private = false", "allow_private = true"))
+    seen, ran = digest("preview"), digest("run", "--now", "2026-11-21T12:00:00+00:00")
+
+    assert 3 == seen.err.count(url)
+    assert "still:" not in seen.err
+    assert 1 == ran.err.count(f"still: {url}")
+    assert "07:30 mon-fri); now instead" in ran.out
+
+
+def test_who_sends_mail_is_told_which_addresses_are_still_the_examples(
+    digest: Digest, tmp_path: Path
+) -> None:
+    path = tmp_path / "config/digest.toml"
+    before = digest("check")
+    path.write_text(path.read_text().replace('#host = "" ', 'host = "127.0.0.1" ', 1))
+    after = digest("check")
+    path.write_text(path.read_text().replace("papers@example.org", "papers@example.net"))
+    mended = digest("check")
+
+    assert "the example's address" not in before.err
+    assert (0, 2) == (after.code, after.err.count("is the example's address"))
+    assert "me: me@example.org is the example's address" in mended.err
+    assert 1 == mended.err.count("is the example's address")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -12,9 +11,12 @@ from typing import Any
 import pytest
 
 from digest import pipeline, store
+from digest.errors import StoreError
 from digest.model import Dump, Edition, Paper, Section, Sighting, Signals
+from digest.pipeline import people
+from digest.pipeline.leave import let_go
 from digest.rank import select
-from digest.store import editions
+from digest.store import editions, subscribers
 from tests.conftest import NOW
 from tests.test_time import LONDON, new_papers, reader, service
 
@@ -98,8 +100,10 @@ def test_what_fails_for_one_subscriber_costs_nobody_else_theirs(
 ) -> None:
     right = getattr(select, broken)
 
+    asked = iter("abc")  # whose entries are made, one after the other
+
     def fails_for_b(board: Any, who: Any, *given: Any) -> Any:
-        if "b" in [each.name for each in (who if isinstance(who, Sequence) else [who])]:
+        if "b" in ([each.name for each in who] if broken == "select" else next(asked)):
             raise ValueError("a bug")
         return right(board, who, *given)
 
@@ -112,6 +116,102 @@ def test_what_fails_for_one_subscriber_costs_nobody_else_theirs(
 
     assert (2, ("subscriber b: a bug",)) == (outcome.editions, outcome.errors)
     assert 1 == rest.editions
+
+
+def test_reasons_of_a_transaction_that_failed_are_saved_by_the_next(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    """A worker keeps what it gathered, also when the database hung up in the middle."""
+
+    def fails(_connection: store.Connection, _hints: object) -> None:
+        raise StoreError("it hung up")
+
+    new_papers(engine, NOW)
+    running = service(engine, tmp_path, [reader("me", LONDON)])
+    pipeline.register(running, NOW)
+    with store.reading(engine) as connection:
+        batch = pipeline.gather(running, connection, NOW)
+    with pytest.raises(StoreError):
+        pipeline.compose(
+            replace(running, hint=fails), NOW, everyone=True, gathered=lambda *_: batch
+        )
+    pipeline.compose(running, NOW, everyone=True, gathered=lambda *_: batch)
+    with store.reading(engine) as connection:
+        [made] = editions.recent_editions(connection, 1)
+
+    assert all(entry.shares for entry in made.entries)
+
+
+@pytest.mark.parametrize("everyone", [False, True])
+@pytest.mark.parametrize("gone", ["left", "erased"])
+def test_whoever_goes_before_their_turn_gets_no_edition(
+    engine: store.Engine, tmp_path: Path, gone: str, everyone: bool
+) -> None:
+    """With many, minutes pass between the list of who is due and somebody's turn."""
+    new_papers(engine, NOW)
+    running = service(engine, tmp_path, [reader("me", LONDON)])
+    pipeline.register(running, NOW)
+    later = NOW + timedelta(days=1)
+
+    def goes() -> bool:
+        me = people.standing(running, "me")
+        assert me
+        if gone == "erased":
+            pipeline.erase(running, me, later)
+        with store.writing(engine) as connection:
+            let_go(connection, me.id, later)
+        return False
+
+    pipeline.compose(running, later, everyone=everyone, stopping=goes)
+    with store.reading(engine) as connection:
+        assert [] == editions.recent_editions(connection, 1)
+        [left] = [*subscribers.standings(connection).values()]
+    assert left.next_due_at is None
+    assert left.unsubscribed_at
+
+
+def test_what_a_late_edition_showed_is_not_shown_again(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    """One that is made up has the date of its slot, days before."""
+    weekly = replace(reader("me", LONDON), schedule=replace(LONDON, days=frozenset({0})))
+    running = replace(
+        service(engine, tmp_path, [weekly]),
+        too_late_after=timedelta(days=6),
+        lookback=timedelta(days=7),
+    )
+    pipeline.register(running, NOW)
+    saturday = NOW + timedelta(days=(5 - NOW.weekday()) % 7 + 7)
+    new_papers(engine, saturday)
+    assert 1 == pipeline.compose(running, saturday).counts["editions"]
+
+    with store.reading(engine) as connection:
+        [made] = editions.recent_editions(connection, 1)
+        shown = editions.showings(connection, [1], saturday - timedelta(hours=1))
+    assert made.local_date == saturday.date() - timedelta(days=5)
+    assert len(shown.paper) == len(made.entries) > 0
+
+
+def test_reasons_outlive_those_they_were_first_made_for(
+    engine: store.Engine, tmp_path: Path
+) -> None:
+    """A worker goes on with what it gathered, and the reasons of its first editions are forgotten before the last."""
+    new_papers(engine, NOW)
+    running = service(engine, tmp_path, [reader("a", LONDON), reader("b", LONDON)])
+    pipeline.register(running, NOW)
+    with store.reading(engine) as connection:
+        batch = pipeline.gather(running, connection, NOW)
+    for name, minutes in (("a", 0), ("b", 9)):
+        alone = replace(running, subscribers={name: running.subscribers[name]})
+        at = NOW + timedelta(minutes=minutes)
+        pipeline.compose(alone, at, everyone=True, gathered=lambda *_: batch)
+    with store.writing(engine) as connection:
+        editions.clear_reasons(connection, NOW + timedelta(minutes=5))
+    with store.reading(engine) as connection:
+        [first], [later] = (editions.recent_editions(connection, number) for number in (1, 2))
+
+    assert not any(entry.shares for entry in first.entries)
+    assert all(entry.shares for entry in later.entries)
 
 
 def test_many_shards_give_what_one_does(

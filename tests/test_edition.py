@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,13 +12,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from digest.edition import (
+    coming,
+    describe,
     due_slot,
+    enough,
+    expects_papers,
     first_due_at,
+    holds,
+    in_words,
+    late_remark,
     latest_slot,
+    local_date,
     next_slot,
     slot,
 )
-from digest.model import Schedule
+from digest.model import Schedule, Subscriber
 from tests.conftest import NOW
 
 SIX_HOURS = timedelta(hours=6)
@@ -135,3 +145,126 @@ def test_days_off_have_no_edition() -> None:
 
     assert due_slot(weekdays, NOW, SIX_HOURS) is None  # a Saturday
     assert date(2026, 11, 23) == next_slot(weekdays, NOW).local_date
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        ((), ""),
+        (("arxiv",), "arxiv had nothing new by 08:30."),
+        (("arxiv", "hf"), "arxiv and hf had nothing new by 08:30."),
+    ],
+)
+def test_an_edition_says_in_local_time_what_it_did_not_wait_for(
+    names: tuple[str, ...], told: str
+) -> None:
+    asked = schedule("Asia/Kolkata", "07:30")
+
+    assert told == late_remark(names, asked, NOW.replace(hour=3, minute=0))
+
+
+@pytest.mark.parametrize(("day", "expected"), [(20, True), (21, False), (22, False), (23, True)])
+def test_papers_are_expected_on_the_weekdays_of_a_source(day: int, expected: bool) -> None:
+    weekdays = ("mon", "tue", "wed", "thu", "fri")
+
+    assert expected == expects_papers(weekdays, NOW.replace(day=day))
+    assert not expects_papers((), NOW.replace(day=day))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day"), [("Pacific/Kiritimati", 21), ("Pacific/Niue", 20), ("UTC", 21)]
+)
+def test_the_day_is_that_of_the_subscriber(zone: str, day: int) -> None:
+    assert date(2026, 11, day) == local_date(schedule(zone, "07:30"), NOW)
+
+
+@pytest.mark.parametrize(("matched", "wanted"), [(9, False), (10, True), (11, True)])
+def test_papers_are_enough_when_as_many_wait_as_are_wanted(matched: int, wanted: bool) -> None:
+    patient = replace(schedule("UTC", "07:30"), when_waiting=10)
+
+    assert wanted == enough(
+        Subscriber(name="me", email=None, schedule=patient, interests=()), matched
+    )
+    assert describe(patient).endswith("sat,sun when 10 wait")
+    assert describe(schedule("UTC", "07:30")).endswith("sat,sun")
+
+
+def test_the_first_day_asked_for_is_among_those_to_come() -> None:
+    found = coming(schedule("UTC", "07:30"), date(2026, 11, 21), 3)
+
+    assert [21, 22, 23] == [each.local_date.day for each in found]
+
+
+@pytest.mark.parametrize(
+    ("days", "zone", "told"),
+    [
+        (range(7), "Europe/London", "every day at 07:30 (London time)"),
+        (range(5), "UTC", "Monday to Friday at 07:30 (UTC time)"),
+        ((4, 0), "America/New_York", "on Monday and Friday at 07:30 (New York time)"),
+        ((6,), "UTC", "on Sunday at 07:30 (UTC time)"),
+        (
+            (0, 1, 2, 3, 5),
+            "America/Argentina/Buenos_Aires",
+            "on Monday, Tuesday, Wednesday, Thursday and Saturday at 07:30 (Buenos Aires time)",
+        ),
+    ],
+)
+def test_a_schedule_is_told_in_words(days: Sequence[int], zone: str, told: str) -> None:
+    assert told == in_words(schedule(zone, "07:30", frozenset(days)))
+
+
+def test_a_schedule_is_one_line_and_another_schedule_is_another() -> None:
+    weekly = schedule("Europe/London", "07:30", frozenset((4, 0)))
+
+    assert "UTC 07:30 mon,tue,wed,thu,fri,sat,sun" == describe(schedule("UTC", "07:30"))
+    assert "Europe/London 07:30 mon,fri" == describe(weekly)
+    assert "Europe/London 07:30 mon,fri when 2 wait" == describe(replace(weekly, when_waiting=2))
+
+
+def test_a_plan_holds_up_to_the_next_slot_and_not_beyond() -> None:
+    daily = schedule("UTC", "07:30")
+    line, tomorrow = describe(daily), datetime(2026, 11, 22, 7, 30, tzinfo=UTC)
+    second = timedelta(seconds=1)
+
+    assert holds(daily, line, NOW, NOW)
+    assert holds(daily, line, NOW - second, NOW)
+    assert holds(daily, line, tomorrow, NOW)
+    assert not holds(daily, line, tomorrow + second, NOW)
+    assert not holds(daily, line, None, NOW)
+    assert not holds(daily, "UTC 07:31 mon", NOW, NOW)
+
+
+def test_a_slot_is_the_latest_from_its_own_moment_on_and_due_until_it_is_too_late() -> None:
+    daily = schedule("UTC", "07:30")
+    at = datetime(2026, 11, 21, 7, 30, tzinfo=UTC)
+    minute = timedelta(minutes=1)
+
+    assert (date(2026, 11, 21), at) == latest_slot(daily, at)
+    assert (date(2026, 11, 20), at - timedelta(days=1)) == latest_slot(daily, at - minute)
+    assert (date(2026, 11, 22), at + timedelta(days=1)) == next_slot(daily, at)
+    assert (date(2026, 11, 21), at) == next_slot(daily, at - minute)
+    assert (date(2026, 11, 21), at) == due_slot(daily, at + SIX_HOURS, SIX_HOURS)
+    assert due_slot(daily, at + SIX_HOURS + minute, SIX_HOURS) is None
+    assert at == first_due_at(daily, at, SIX_HOURS)
+
+
+@pytest.mark.parametrize("back", range(8))
+def test_a_week_is_looked_through_for_the_slot_before_and_after(back: int) -> None:
+    weekly = schedule("Pacific/Apia", "07:30", frozenset((5,)))
+    saturday = datetime(2026, 11, 20, 18, 30, tzinfo=UTC)  # 07:30 there
+    moment = saturday + timedelta(days=back, hours=1)
+
+    assert saturday + timedelta(days=7 * (back // 7)) == getattr(
+        latest_slot(weekly, moment), "at", 0
+    )
+    assert saturday + timedelta(days=7 * (back // 7 + 1)) == next_slot(weekly, moment).at
+
+
+def test_days_to_come_are_those_of_the_schedule_and_of_the_span() -> None:
+    weekly = schedule("UTC", "07:30", frozenset((5,)))
+    found = coming(weekly, date(2026, 11, 21), 14)
+
+    assert [21, 28] == [each.local_date.day for each in found]
+    assert [] == coming(weekly, date(2026, 11, 21), 0)
+    apia = coming(schedule("Pacific/Apia", "07:30"), date(2011, 12, 29), 3)
+    assert [(29, 29), (31, 30)] == [(s.local_date.day, s.at.day) for s in apia]

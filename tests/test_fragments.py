@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from digest import render
 from digest.model import Edition, Entry, Paper, Reason, Section, Signals
-from digest.render import mime, templates
+from digest.render import fragments, mime, templates
 from digest.render.fragments import Bodies, Press
 from digest.render.frame import Layout, cleaned
+from digest.render.reasons import by_interest
 from tests.test_render import (
     FRAME,
     HUGE,
@@ -42,7 +43,8 @@ SERVED = replace(
 
 
 def entry(paper: Paper, section: Section = Section.MATCH, **more: object) -> Entry:
-    values = {"signals": Signals(upvotes=41), "points": 600, "reasons": REASONS} | more
+    why = by_interest(more.pop("reasons", REASONS))  # type: ignore[arg-type]
+    values = {"signals": Signals(upvotes=41), "points": 600, "shares": why} | more
     return Entry(paper=replace(paper, uid="u1"), section=section, **values)  # type: ignore[arg-type]
 
 
@@ -69,6 +71,15 @@ CASES = {
     "nasty": NASTY,
     "forty papers": edition(*[replace(MOE, uid=f"{n}") for n in range(40)], reasons=REASONS),
     "one uid, other words": edition(MOE, replace(MOE, title="Another"), reasons=REASONS[::-1]),
+    "marks that overlap": edition(
+        MOE,
+        reasons=tuple(
+            Reason(interest=f"Interest {n}", term=term, field="abstract", points=900 - n)
+            for n, term in enumerate(
+                ["experts", "mixture of experts", "of", "mixture", "MoE", "experts"]
+            )
+        ),
+    ),
     "per cent signs": edition(
         Paper(title="100% %(why)b", abstract="5 % of %s", uid="%"), reasons=REASONS
     ),
@@ -81,9 +92,12 @@ def said(made: Bodies) -> tuple[str, str, str]:
 
 def assert_same(press: Press, each: Edition, frame: render.Frame) -> None:
     frame, entries = cleaned(frame), len(each.entries)
-    assert said(press.whole_bodies(each, frame, entries, 600)) == said(
-        press.bodies(each, frame, entries, 600)
-    )
+    made = press.bodies(each, frame, entries, 600)
+    assert press.cut
+    assert said(press.whole_bodies(each, frame, entries, 600)) == said(made)
+    for body in (made.text, made.html):
+        assert b"\n." not in body, "SMTP would have to double the dot"
+        assert max(map(len, body.split(b"\r\n"))) <= 76
 
 
 @pytest.mark.parametrize("layout", ["ranked", "interests"])
@@ -121,7 +135,7 @@ entries = st.builds(
     signals=signals,
     before=st.none() | signals,
     points=st.integers(0, 9_000),
-    reasons=reasons,
+    shares=reasons.map(by_interest),
     section=st.sampled_from(Section),
 )
 editions = st.builds(
@@ -167,6 +181,16 @@ def test_what_other_readers_had_changes_no_byte_of_a_mail() -> None:
     assert alone == [render.message(busy, SECTIONS, SERVED)]
 
 
+def test_what_is_kept_is_forgotten_where_it_is_too_much_and_changes_no_byte(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(fragments, "_TOLD", 2)
+    forgetful = render.load([TEMPLATES])
+    for each in [*CASES.values()] * 2:
+        made = render.message(forgetful, each, SERVED)
+        assert made == render.message(RENDERER, each, SERVED)
+
+
 @pytest.mark.parametrize("name", ["long titles", "four bytes a character"])
 def test_of_the_two_encodings_a_mail_takes_the_smaller(name: str) -> None:
     papers: Sequence[Paper] = HUGE[name][:3]
@@ -183,6 +207,7 @@ def test_a_piece_of_any_length_ends_at_a_lines_end_and_has_short_lines() -> None
             made = mime.encode(text)
             lines = made.split(b"\r\n")
             assert not lines[-1]
+            assert not [line for line in lines if line.startswith(b".")]
             assert max(map(len, lines)) <= 76
             assert text + "." == mime.decoded(made + b".")
 

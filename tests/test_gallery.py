@@ -15,7 +15,7 @@ from digest.model import Section
 from tests import gallery_files
 
 NAMES = [case.name for case in CASES]
-MAILS = [*NAMES, "confirm", "welcome"]
+MAILS = [*NAMES, "confirm", "already", "account", "welcome"]
 STYLE = Path(__file__).parent.parent / "templates" / "email" / "style.css"
 
 

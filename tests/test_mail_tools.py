@@ -21,7 +21,7 @@ from tests.gallery_files import BAD, TOOLS, needed, run
 
 GOLDEN = Path(__file__).parent / "golden"
 NAMES = [case.name for case in CASES]
-MAILS = [*NAMES, "confirm", "welcome"]
+MAILS = [*NAMES, "confirm", "already", "account", "welcome"]
 VIEWS = [(size, scheme) for size in (320, 640) for scheme in ("light", "dark")]
 UNKNOWN_TO_VNU = (
     # Outlook's own properties, which hide what the preview line holds; no other program knows them.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -30,9 +31,10 @@ from digest.model import (
     Section,
     Sighting,
     Signals,
+    Subscriber,
 )
 from digest.pipeline import listing
-from digest.store import editions
+from digest.store import editions, schema, subscribers
 from tests.conftest import NOW
 from tests.test_time import new_papers, reader, service
 
@@ -43,10 +45,8 @@ URL = "https://papers.example.org"
 
 
 @pytest.fixture
-def made(tmp_path: Path) -> Iterator[pipeline.Service]:
+def made(engine: store.Engine, tmp_path: Path) -> pipeline.Service:
     """Open an installation with a person and a public interest set, and a few papers for both."""
-    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
-    store.require_current(engine)
     for words in ("by candlelight in old libraries", "on trains between two stations"):
         title = f"Readers {words}"
         told = " ".join(f"{word}{number}" for word in words.split() for number in range(12))
@@ -54,12 +54,11 @@ def made(tmp_path: Path) -> Iterator[pipeline.Service]:
         dump = Dump(
             source="test",
             name=title,
-            content_hash=title,
+            content_hash=title[:32],
             sightings=(Sighting(place="line 1", paper=paper),),
         )
         pipeline.ingest(engine, dump, NOW - timedelta(minutes=40), label=title)
-    yield replace(service(engine, tmp_path, [ME, ALL]), url=URL)
-    engine.dispose()
+    return replace(service(engine, tmp_path, [ME, ALL]), url=URL)
 
 
 def names(made: pipeline.Service) -> set[str]:
@@ -68,7 +67,9 @@ def names(made: pipeline.Service) -> set[str]:
 
 def private(made: pipeline.Service) -> str:
     with store.reading(made.engine) as connection:
-        return made.feed_stem("me", editions.standing(connection, "me")).removeprefix("feeds/")
+        return made.feed_stem(
+            made.subscribers["me"], subscribers.standing(connection, "me")
+        ).removeprefix("feeds/")
 
 
 def files(*stems: str) -> set[str]:
@@ -130,6 +131,45 @@ def test_a_pass_writes_the_feeds_of_those_who_got_an_edition(made: pipeline.Serv
     assert not [name for name in names(made) if name.startswith("other")]
 
 
+def test_a_feed_that_has_not_changed_is_not_even_made(
+    made: pipeline.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pipeline.run_pass(made, NOW)
+    chosen, asked = listing.chosen, []
+
+    def told(service: pipeline.Service, person: Subscriber, *given: Any) -> Any:
+        asked.append(person.name)
+        return chosen(service, person, *given)
+
+    monkeypatch.setattr(listing, "chosen", told)
+    pipeline.publish(made, NOW)
+    assert ["agents"] == asked  # public ones are few
+
+    own = made.output / "feeds" / private(made)
+    Path(f"{own}-editions.atom").unlink()
+    pipeline.publish(made, NOW)
+    assert ["agents", "agents", "me"] == asked
+    assert files(f"{own.name}-editions") <= names(made)
+
+    other = replace(made, frame=replace(made.frame, service="Weekly papers"))
+    assert 3 == pipeline.publish(other, NOW)[0]
+    assert "Weekly papers" in Path(f"{own}.xml").read_text()
+
+
+@pytest.mark.parametrize("odd", ["", "[1]", '{"a": 1}', "\0", None])
+def test_what_is_known_of_the_files_may_be_lost(made: pipeline.Service, odd: str | None) -> None:
+    pipeline.run_pass(made, NOW)
+    before = names(made)
+    for path in (made.output / "feeds").iterdir():
+        path.unlink()
+    known = made.output / ".made.json"
+    assert private(made) not in known.read_text()
+    known.unlink() if odd is None else known.write_text(odd)
+
+    assert (3, []) == pipeline.publish(made, NOW)
+    assert before == names(made)
+
+
 # Who may read
 
 
@@ -163,11 +203,20 @@ def test_a_version_raised_behind_our_back_is_seen_by_the_next_start(made: pipeli
     pipeline.run_pass(made, NOW)
     old = private(made)
     with store.writing(made.engine) as connection:
-        editions.revoke_tokens(connection, "me")
+        subscribers.revoke_tokens(connection, "me")
     pipeline.run_pass(made, NOW + timedelta(minutes=1))
 
     assert not files(old, f"{old}-editions") & names(made)
     assert files(private(made)) <= names(made)
+
+
+def test_where_pages_are_served_private_feeds_are_no_files(made: pipeline.Service) -> None:
+    pipeline.run_pass(made, NOW)
+    assert files(private(made)) <= names(made)
+    outcome = pipeline.run_pass(replace(made, web=True), NOW + timedelta(minutes=1))
+
+    assert () == outcome.errors
+    assert {"all.opml"} | files("stream", "agents", "agents-editions") == names(made)
 
 
 def test_who_leaves_while_their_feed_is_written_has_none(
@@ -178,9 +227,9 @@ def test_who_leaves_while_their_feed_is_written_has_none(
     def leave_first(*given: Any) -> Any:
         found = chosen(*given)
         with store.writing(made.engine) as connection:
-            known = editions.standing(connection, "me")
+            known = subscribers.standing(connection, "me")
             assert known
-            editions.set_unsubscribed(connection, known.id, NOW, None)
+            subscribers.set_unsubscribed(connection, known.id, NOW, None)
         return found
 
     pipeline.register(made, NOW)
@@ -189,7 +238,7 @@ def test_who_leaves_while_their_feed_is_written_has_none(
     pipeline.publish(made, NOW, ["me"])
 
     assert files("stream") == names(made)
-    assert len(own) == 22
+    assert re.fullmatch(r"\d+_[\w-]{22}", own)
 
 
 def test_a_private_address_stands_in_no_public_file(made: pipeline.Service) -> None:
@@ -242,7 +291,7 @@ def edition(days_ago: int, *entries: tuple[int, Section]) -> Edition:
                 paper=paper(number),
                 signals=Signals(),
                 points=2_000,
-                reasons=reasons,
+                shares=(reasons,),
                 section=section,
             )
             for number, section in entries
@@ -310,13 +359,36 @@ def test_papers_of_earlier_editions_are_known_by_id(made: pipeline.Service) -> N
     new_papers(made.engine, NOW + timedelta(hours=20))
     pipeline.run_pass(made, NOW + timedelta(days=1))
     with store.reading(made.engine) as connection:
-        known = editions.standing(connection, "me")
+        known = subscribers.standing(connection, "me")
         assert known
-        earlier = editions.listed_before(connection, known.id, NOW + timedelta(hours=1))
+        until = NOW + timedelta(hours=1)
+        earlier = editions.listed_before(connection, known.id, until, NOW)
+        nothing = editions.listed_before(connection, known.id, until, until)
         found = editions.recent_editions(connection, known.id)
 
     assert {entry.paper.id for entry in found[-1].entries} == earlier
+    assert set() == nothing
     assert 2 == len(found)
+
+
+def test_a_feed_reads_no_edition_from_before_its_papers_were_seen(made: pipeline.Service) -> None:
+    """Years of history cost nothing: what nobody reads may even be damaged."""
+    pipeline.run_pass(made, NOW)
+    before = (made.output / f"feeds/{private(made)}.xml").read_bytes()
+    with store.writing(made.engine) as connection:
+        known = subscribers.standing(connection, "me")
+        assert known
+        for days in (40, 400, 4_000):
+            at = NOW - timedelta(days=days)
+            draft = editions.Draft(known.id, at.date(), at, 1, 9, 9, 0, "", [], None)
+            assert {known.id} == editions.save_editions(connection, [draft])
+        old = schema.edition.c.composed_at < NOW
+        damaged = schema.edition.update().where(old).values(entries=b"\xff")
+        assert 3 == connection.execute(damaged).rowcount
+    (made.output / ".made.json").unlink()
+
+    assert (0, []) == pipeline.publish(made, NOW)
+    assert (made.output / f"feeds/{private(made)}.xml").read_bytes() == before
 
 
 def test_no_paper_leaves_the_stream_within_two_days(made: pipeline.Service) -> None:
@@ -366,7 +438,7 @@ def test_the_html_of_entries_has_nothing_but_text_and_whole_links(made: pipeline
     found = edition(0, (2, CLIMBING), (3, STRETCH))
     found = replace(
         found,
-        entries=(replace(found.entries[0], paper=HOSTILE), *found.entries),
+        entries=(found.entries[0]._replace(paper=HOSTILE), *found.entries),
         remarks="<b>late</b>",
     )
     shown = listing.shown(made, [found], None)

@@ -21,9 +21,9 @@ from lxml import html as lxml_html
 from digest import render
 from digest.errors import ConfigError, DeliveryError, TemplateError
 from digest.model import Edition, Entry, Message, Paper, Reason, Section, Signals
-from digest.render import inline, mime, templates, text, view
+from digest.render import inline, mime, templates, text, tried, view
 from digest.render.frame import cleaned
-from digest.render.reasons import Why
+from digest.render.reasons import Why, by_interest
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -78,7 +78,12 @@ def edition(
         considered=289,
         matched=len(papers) if matched is None else matched,
         entries=tuple(
-            Entry(paper=paper, signals=Signals(upvotes=43, comments=1), points=0, reasons=reasons)
+            Entry(
+                paper=paper,
+                signals=Signals(upvotes=43, comments=1),
+                points=0,
+                shares=by_interest(reasons),
+            )
             for paper in papers
         ),
     )
@@ -274,7 +279,7 @@ def test_inlining_the_template_is_the_same_as_inlining_each_mail(
     shown = view.page(given_edition, frame, given_edition.entries, cards, best)
     values = {"page": shown, "frame": frame, "subject": "Subject"}
     style = (TEMPLATES / templates.STYLE).read_text(encoding="utf-8")
-    plain = templates.environment([TEMPLATES]).get_template(templates.HTML).render(values)
+    plain = tried.environment([TEMPLATES]).get_template(templates.HTML).render(values)
     by_mail = inline._inlined(
         plain.replace('<link rel="stylesheet" href="style.css">', f"<style>{style}</style>")
     )
@@ -315,6 +320,20 @@ def test_the_html_never_grows_so_large_that_it_is_cut(papers: Sequence[Paper]) -
     if shown < len(papers):
         assert f"{len(papers) - shown} more in your feed" in written
         assert f"{len(papers) - shown} more in your feed" in page
+
+
+def test_what_was_cut_is_promised_where_the_edition_is_and_what_it_never_had_is_not() -> None:
+    served = replace(FRAME, web_url="https://papers.example.org/edition/1/t/2025-03-14")
+    made = edition(*HUGE["many papers"], reasons=REASONS)
+    written, page = parts(render.message(RENDERER, made, served))
+    left = len(made.entries) - len(headings(page))
+    assert f"{left} more on the web" in written
+    assert re.search(f'href="{served.web_url}"[^>]*>{left} more on the web', page)
+
+    small = replace(edition(MOE, reasons=REASONS), matched=9)
+    written, page = parts(render.message(RENDERER, small, served))
+    assert "8\xa0more papers matched" in written
+    assert "more on the web" not in page
 
 
 def test_nothing_matched_is_said_and_dated() -> None:
@@ -363,7 +382,7 @@ def test_the_points_shown_add_up_to_the_score_exactly(points: list[int]) -> None
         Reason(interest=f"Interest {n}", term="x", field=None, points=each)
         for n, each in enumerate(points)
     )
-    entry = Entry(paper=MOE, signals=Signals(), points=sum(points), reasons=reasons)
+    entry = Entry(paper=MOE, signals=Signals(), points=sum(points), shares=by_interest(reasons))
     shown = view.card(entry, FRAME, 600).why
     signed = [
         f"{each.sign if not each.first else ''}{each.points}"
@@ -418,8 +437,8 @@ def test_all_dates_of_a_mail_are_in_the_order_of_its_language(
 
 def test_a_number_never_leaves_its_word_or_its_gain() -> None:
     stars = Signals(upvotes=112, stars=1_204)
-    entry = replace(SMALL.entries[0], signals=stars, before=Signals(upvotes=64, stars=880))
-    climbing = replace(entry, section=Section.CLIMBING)
+    entry = SMALL.entries[0]._replace(signals=stars, before=Signals(upvotes=64, stars=880))
+    climbing = entry._replace(section=Section.CLIMBING)
     page = parts(render.message(RENDERER, replace(SMALL, entries=(entry, climbing)), FRAME))[1]
     seen = "".join(found(page, "//body//text()"))
 

@@ -15,6 +15,7 @@ import pytest
 from bench import ranking
 from digest.model import Interest, Paper, Section, Subscriber
 from digest.rank import Board, fit, rank, select, similar
+from digest.rank import board as boards
 from digest.rank.board import EVIDENCE
 from digest.rank.select import Fate, Shown, verdict
 from tests.conftest import NOW
@@ -57,7 +58,7 @@ def edition(
     board: Board, reader: Subscriber, shown: Shown | None = None, **given: Any
 ) -> tuple[select.Choice, list[tuple[str, Section]]]:
     found = select.select(board, [reader], [LONG_AGO], shown or Shown.of_one(()), **given)
-    entries = select.entries(board, reader, found.rows[0], found.choices[0])
+    entries = select.entries(board, found.rows[0], found.choices[0])
     return found.choices[0], [(each.paper.title, each.section) for each in entries]
 
 
@@ -245,7 +246,7 @@ def test_trend_orders_what_matches_and_lifts_nothing() -> None:
     assert set(calm) == set(choice.match)
     places = [moved.papers[column].id for column in choice.match]
     assert places.index(1001) < [found.papers[column].id for column in calm].index(1001)
-    entries = select.entries(moved, reader, moved.rows(reader.interests), choice)
+    entries = select.entries(moved, moved.rows(reader.interests), choice)
     first = entries[places.index(1001)]
     assert first.points == sum(reason.points for reason in first.reasons)
     assert ("trend", 300) in [(r.term, r.points) for r in first.reasons if r.interest is None]
@@ -281,8 +282,120 @@ def test_everything_considered_has_one_reason_why_not(number: int, fate: Fate) -
     assert fate == verdict(found, selection, 0, column)
 
 
-def test_equal_interests_are_worked_out_once_whatever_they_are_called() -> None:
+def test_readers_who_have_the_same_interest_share_its_reasons_as_one_value() -> None:
     found = board(titled(3, "Whale songs"))
-    first, second = found.rows([interest("whale"), replace(interest("whale"), name="Other")])
+    whale, other = interest("whale"), replace(interest("whale"), name="Other")
+    column = next(n for n, each in enumerate(found.papers) if "Whale" in each.title)
+    [one], [two] = (found.ranked(found.rows([replace(whale)]), [column]) for _ in range(2))
+    [named] = found.ranked(found.rows([other]), [column])
 
-    assert first == second
+    assert one.shares[0] is two.shares[0]
+    assert one.points == named.points
+    assert [{"Other"}] == [{reason.interest for reason in share} for share in named.shares]
+
+
+def test_the_cut_is_what_a_paper_would_have_needed_by_the_reader_and_by_its_interest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boards, "EVIDENCE", 0.8)
+    found = board([paper(2001, "Whale songs", "Whale songs."), paper(2002, "On ships", "A whale.")])
+    reader = replace(READER, min_points=0, interests=(interest("whale songs"),))
+    rows = found.rows(reader.interests)
+    best, weak = (int(each) for each in found.column_of(np.array([2001, 2002])))
+    needed = int(found.needed[rows[0]])
+
+    assert 0 < found.table[rows[0], weak] < needed == int(found.table[rows[0]].max() * 0.8)
+    assert needed == select.cut(found, reader, rows, weak)
+    assert 1 == select.cut(found, reader, rows, best)
+    assert 700 == select.cut(found, replace(reader, min_points=700), rows, best)
+    assert 9000 == select.cut(found, replace(reader, min_points=9000), rows, weak)
+
+
+def test_what_other_interests_give_counts_towards_the_cut(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(boards, "EVIDENCE", 0.8)
+    found = board([paper(2001, "Whale songs", "Whale songs."), paper(2002, "On ships", "A whale.")])
+    wanted = (interest("whale songs"), replace(interest("ships"), weight=0.1))
+    reader = replace(READER, min_points=0, interests=wanted)
+    rows = found.rows(wanted)
+    [weak] = (int(each) for each in found.column_of(np.array([2002])))
+    ships = int(found.table[rows[1], weak])
+
+    assert 0 < ships < found.table[rows[0], weak]
+    assert int(found.needed[rows[0]]) + ships == select.cut(found, reader, rows, weak)
+
+
+def test_what_a_near_duplicate_is_like_is_named() -> None:
+    text = " ".join(f"word{n}" for n in range(60))
+    twins = [paper(2000 + n, f"{name} of snails", text) for n, name in enumerate("CAB", 1)]
+    found = board([*twins, paper(2009, "Snails in winter", "They sleep under frozen ground.")])
+    reader = replace(READER, interests=(interest("snail"),))
+
+    def stands(number: int, *shown: tuple[int, int]) -> str | None:
+        selection = select.select(found, [reader, reader], [LONG_AGO] * 2, showing(*shown))
+        [column] = (int(each) for each in found.column_of(np.array([number])))
+        other = select.twin(found, selection, 0, column)
+        return other.title if other else None
+
+    assert ("B of snails", "A of snails") == (stands(2002), stands(2001))
+    assert stands(2009) is None
+    assert "C of snails" == stands(2002, (0, 2001))
+    assert "B of snails" == stands(2002, (1, 2001))  # that was shown to somebody else
+
+
+def test_ties_go_by_title_and_a_reader_gets_what_is_first_of_them() -> None:
+    found = board([paper(3000 - n, f"Whale songs {chr(97 + n)}") for n in range(6)])
+    reader = replace(READER, interests=(interest("whale songs"),), max_papers=3)
+    _, entries = edition(found, reader)
+
+    assert [f"Whale songs {each}" for each in "abc"] == [title for title, _ in entries]
+
+
+def test_papers_first_seen_after_the_day_in_question_are_not_considered() -> None:
+    late = replace(paper(2001, "Whale songs"), first_seen_at=NOW + timedelta(seconds=1))
+    found = board([late, paper(2002, "Songs of whales")])
+    reader = replace(READER, interests=(interest("whale songs", min_points=1),))
+
+    assert 102 == edition(found, reader)[0].considered
+    assert 101 == edition(found, reader, until=NOW)[0].considered
+
+
+def test_climbing_papers_are_the_best_two_and_have_the_points() -> None:
+    found = board([*titled(4, "Whale songs"), paper(2001, "On ships", "A whale.")])
+    reader = replace(READER, interests=(interest("whale songs"),), min_points=2000)
+    numbers = (1004, 1003, 1001, 2001)
+    seen = showing(*((0, each) for each in numbers))
+    choice, entries = edition(found, reader, seen, climbed=dict.fromkeys(numbers, 5))
+
+    assert ["Whale songs alpha", "Whale songs delta"] == sorted(
+        found.papers[each].title for each in choice.climbing
+    ) or 2 == len(choice.climbing)
+    assert [Section.CLIMBING] * 2 == [section for _, section in entries if section != Section.MATCH]
+
+
+def test_of_readers_that_have_nothing_in_common_each_gets_their_own() -> None:
+    found = board([*titled(3, "Whale songs"), paper(2001, "On snails"), paper(2002, "A snail")])
+    whales = replace(READER, interests=(interest("whale songs"), interest("ship")))
+    snails = replace(READER, interests=(interest("snail"),))
+    nobody = replace(READER, interests=(interest("nothing like it"),))
+    made = select.select(
+        found, [whales, nobody, snails], [LONG_AGO] * 3, showing((2, 2001), (0, 1002))
+    )
+    titles = [{found.papers[c].title for c in each.match} for each in made.choices]
+
+    assert [{"Whale songs alpha", "Whale songs gamma"}, set(), {"A snail"}] == titles
+    assert [2, 0, 1] == [each.matched for each in made.choices]
+    assert [104, 105, 104] == [each.considered for each in made.choices]
+    assert [0, 2, 2, 3] == made.bounds.tolist()
+
+
+def test_the_first_paper_of_the_store_may_have_a_near_duplicate_too() -> None:
+    text = " ".join(f"word{n}" for n in range(60))
+    others = [paper(3000 + n, f"Other {n}", f"thing{n} seen{n} there{n}") for n in range(20)]
+    found = Board(fit([paper(2001, "A snail", text), paper(2002, "B snail", text), *others]))
+    reader = replace(READER, interests=(interest("snail"),), min_points=1)
+
+    assert 0 == found.twins[0] == found.twins[1]
+    assert ["A snail"] == [title for title, _ in edition(found, reader)[1]]
+    assert [] == edition(found, reader, showing((0, 2001)))[1]

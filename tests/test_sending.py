@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from digest.deliver import Kind, Pace, maildir, stdout
 from digest.deliver.answers import brief, meaning, retry_at
 from digest.deliver.pace import Throttle
 from digest.deliver.smtp import smtp
+from digest.errors import StoreError
 from digest.model import Delivery, DeliveryState, Message
 from digest.pipeline.deliver import Prepared
 from digest.store import deliveries, suppressions
@@ -90,6 +92,30 @@ def test_too_many_unknown_addresses_stop_the_run_and_suppress_nobody(
     assert "too many to believe" in errors[-1]
     with store.reading(engine) as connection:
         assert {} == suppressions.among(connection, ["reader1@example.org"])
+
+
+def test_what_was_claimed_goes_back_at_once_when_the_database_fails(
+    engine: store.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    queued(engine, COUNT)
+    settle, calls = deliveries.settle, []
+
+    def once_full(*given: Any) -> int:
+        calls.append(given)
+        if len(calls) == 3:  # one for what could not be rendered, one for the first mails
+            raise StoreError("database or disk is full")
+        return settle(*given)
+
+    monkeypatch.setattr(deliveries, "settle", once_full)
+    with scripted() as script, pytest.raises(StoreError, match="is full"):
+        run(engine, tmp_path, script)
+
+    found = states(engine)
+    assert COUNT == sum(found.values())
+    assert "claimed" not in found
+    assert {"queued": COUNT - len(script.received)} == {
+        state: count for state, count in found.items() if state == "queued"
+    }
 
 
 @pytest.mark.parametrize(
@@ -229,6 +255,7 @@ def test_a_maildir_holds_a_message_once_however_often_it_comes(tmp_path: Path) -
         assert sender(MESSAGE) == sender(MESSAGE)
     [kept] = (tmp_path / "mail/new").iterdir()
     assert MESSAGE.content.replace(b"\r\n", b"\n") == kept.read_bytes()
+    assert 0o700 == (tmp_path / "mail").stat().st_mode & 0o777
 
 
 def test_a_dry_run_prints_the_message(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

@@ -14,10 +14,20 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
 
 from digest.errors import ConfigError
-from digest.model import Interest
-from digest.settings import Config, SettingsError, load, load_subscribers
+from digest.model import Interest, Schedule, Subscriber
+from digest.settings import (
+    Config,
+    SettingsError,
+    load,
+    load_subscribers,
+    parse_subscriber,
+    written,
+)
 from digest.settings.lines import lines
 from digest.settings.tables import (
     ArxivSource,
@@ -25,6 +35,7 @@ from digest.settings.tables import (
     FolderSource,
     HuggingFaceSource,
     InterestTable,
+    Keyword,
     SubscriberTable,
 )
 
@@ -605,7 +616,7 @@ INTERESTS = [
     (
         '["MoE"]',
         '["MoE"]\n[[subscriber]]\nname = "me"\ntimezone = "UTC"\n'
-        'interest = [{keywords = ["a"], "wieght" = 1}]',
+        'interest = [{keywords = ["b"], "wieght" = 1}]',
         '7: subscriber[2].name: "me" is already the name of subscriber[1]\n'
         '9: subscriber[2].interest[1].wieght: is not a known key; did you mean "weight"?',
     ),
@@ -639,7 +650,10 @@ SYNTAX = [
     ("\nname = 'me\n", "2:11: the closing quote is missing"),
     ("send_at = 07:30", "1:12: something is left after the value: text and times go in quotes"),
     ("a = 1\na = 2", "2:6: this key is already given above"),
-    ("[a]\n[a]", "2:3: this section is already given above; many of a kind take double brackets"),
+    (
+        "[a]\n[a]",
+        "2:3: this section is already given above: these lines go there (many of a kind take [[ ]])",
+    ),
     ('a = [\n "x"\n "y"]', "3:2: a comma or the closing ] of the list is missing"),
     ("a 1", "1:3: there is no = after the key"),
     ("[a", "1:3: the closing bracket of the section is missing"),
@@ -768,3 +782,207 @@ def test_every_value_of_a_file_has_a_line() -> None:
     assert found["s", 1, "i", 0] == 17
     assert found["t", "v"] == 19
     assert lines(text.replace("\n", "\r\n")) == found
+
+
+@pytest.mark.parametrize(
+    ("keyword", "told"),
+    [
+        ('"*out*"', "has a * that is not at the end of a word"),
+        ('"ro*ut"', "has a * that is not at the end of a word"),
+        ('"case *"', "has a * that is not at the end of a word"),
+        ('"A* search"', "has a * after one letter"),
+        ("'\"exact'", "has a quote inside"),
+        ("'exact\"'", "has a quote inside"),
+        ("'an \"exact\" word'", "has a quote inside"),
+        ("'“exact”'", "has a quote inside"),
+        ("'\"rout* of\"'", "has a * within quotes"),
+        ('"of the"', "has only words that every text has"),
+    ],
+)
+def test_a_keyword_that_cannot_match_as_it_is_meant_is_an_error_with_its_line(
+    write: Write, keyword: str, told: str
+) -> None:
+    for key in ("keywords", "exclude"):
+        more = f'keywords = ["LoRA"]\n{key}' if key == "exclude" else key
+        text = ME.replace('keywords = ["MoE"]', f"{more} = [{keyword}]")
+        [line] = report(write("", text))
+        number = 5 + (key == "exclude")
+        assert line.startswith(f"config/interests.toml:{number}: ")
+        assert told in line
+
+
+@pytest.mark.parametrize(
+    "keyword",
+    ['"rout*"', '"case stud*"', "'\"routing of experts\"'", '"C++"', '"IT"', '"RNN/CNN"', '"図"'],
+)
+def test_keywords_of_all_kinds_are_right(write: Write, keyword: str) -> None:
+    path = write("", ME.replace('"MoE"', keyword))
+
+    assert 1 == len(load(path, {}).subscribers[0].interests[0].keywords)
+
+
+def test_names_of_people_need_not_be_keywords(write: Write) -> None:
+    path = write("", ME + 'authors = ["A. \\"Tony\\" Hoare", "Who"]\n')
+
+    assert 2 == len(load(path, {}).subscribers[0].interests[0].authors)
+
+
+@pytest.mark.parametrize("language", ["xx", "en-XX-Nowhere", "qq-GB"])
+def test_a_language_without_dates_is_an_error(write: Write, language: str) -> None:
+    [line] = report(write(f'[service]\nlanguage = "{language}"'))
+
+    assert line.startswith("config/digest.toml:2: service.language: ")
+    assert "is no language that dates are known in" in line
+
+
+def test_a_secret_may_be_in_a_file_as_systemd_and_docker_keep_it(
+    write: Write, tmp_path: Path
+) -> None:
+    (tmp_path / "secret").write_text("correct horse\n")
+    config = load(write(), {"DIGEST_SMTP__PASSWORD_FILE": str(tmp_path / "secret")})
+
+    assert "correct horse" == config.smtp.password.get_secret_value()
+
+
+@pytest.mark.parametrize(
+    ("environ", "told"),
+    [
+        ({"DIGEST_SMTP__PASSWORD_FILE": "none"}, "none: No such file or directory"),
+        (
+            {"DIGEST_SMTP__PASSWORD_FILE": "secret", "DIGEST_SMTP__PASSWORD": "a"},
+            "is given beside DIGEST_SMTP__PASSWORD; take one of them out",
+        ),
+        ({"DIGEST_BOUNCES__PASSWORD_FILE": "binary"}, "binary: is not UTF-8 text"),
+    ],
+)
+def test_a_file_with_a_secret_that_cannot_be_read_is_an_error(
+    write: Write, tmp_path: Path, environ: dict[str, str], told: str
+) -> None:
+    path = write()
+    (tmp_path / "secret").write_text("correct horse")
+    (tmp_path / "binary").write_bytes(b"\xff\xfe")
+    [line] = report(path, **environ)
+
+    assert f"{next(iter(environ))}: {told}" == line
+    assert "correct horse" not in line
+
+
+# One subscriber as a text, and back
+
+
+def right(keyword: str) -> bool:
+    """Whether a text may stand as a keyword."""
+    try:
+        TypeAdapter(Keyword).validate_python(keyword)
+    except ValidationError:
+        return False
+    return True
+
+
+_ANYTHING = st.characters(exclude_categories=("Cc", "Cs"))
+LINES = st.text(_ANYTHING, max_size=30).map(str.strip).filter(lambda t: any(map(str.isalnum, t)))
+WORDS = st.lists(LINES, max_size=4, unique=True).map(tuple)
+KEYWORDS = LINES.filter(lambda text: right(text))
+POINTS = st.integers(0, 100_000)
+ANY_INTERESTS = st.builds(
+    Interest,
+    name=LINES,
+    keywords=st.lists(KEYWORDS, min_size=1, max_size=5).map(tuple),
+    about=st.text(_ANYTHING, max_size=60)
+    .map(lambda text: " ".join(text.split()))
+    .filter(lambda text: not text or any(map(str.isalnum, text))),
+    authors=WORDS,
+    organisations=WORDS,
+    sources=WORDS,
+    exclude=st.lists(KEYWORDS, max_size=4, unique=True).map(tuple),
+    penalties=st.dictionaries(KEYWORDS, st.integers(-100_000, 0), max_size=3).map(
+        lambda costs: tuple(costs.items())
+    ),
+    weight=st.floats(0, 10, exclude_min=True),
+    min_points=POINTS,
+    max_papers=st.none() | st.integers(1, 100),
+)
+SUBSCRIBERS = st.builds(
+    Subscriber,
+    name=LINES,
+    email=st.sampled_from([None, "reader@example.org"]),
+    schedule=st.builds(
+        Schedule,
+        timezone=st.sampled_from(["UTC", "Europe/London", "America/St_Johns"]),
+        send_at=st.builds(time, st.integers(0, 23), st.integers(0, 59)),
+        days=st.frozensets(st.integers(0, 6), min_size=1),
+        when_waiting=st.integers(1, 1000),
+    ),
+    interests=st.lists(ANY_INTERESTS, min_size=1, max_size=3, unique_by=lambda i: i.name).map(
+        tuple
+    ),
+    max_papers=st.integers(1, 100),
+    min_points=st.integers(0, 1_000_000),
+    stretch=st.integers(0, 2),
+    when_nothing=st.sampled_from(["skip", "mail"]),
+    layout=st.sampled_from(["ranked", "interests"]),
+    plain=st.booleans(),
+)
+
+
+@given(SUBSCRIBERS)
+def test_what_is_written_says_the_same_when_it_is_read(person: Subscriber) -> None:
+    text = written(person)
+
+    assert person == parse_subscriber(text.encode(), person, "interests.toml")
+    assert text == written(parse_subscriber(text.replace("\n", "\r\n").encode(), person, "a"))
+
+
+def test_the_shipped_subscribers_are_written_as_a_file_that_says_the_same(tmp_path: Path) -> None:
+    people = load_subscribers(SHIPPED / "interests.toml")
+    (tmp_path / "again.toml").write_text("\n".join(map(written, people)))
+
+    assert people == load_subscribers(tmp_path / "again.toml")
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("", ["a.toml: subscriber: is missing: the text begins with [[subscriber]]"]),
+        (
+            ME * 2,
+            ["a.toml:6: subscriber[2]: is one too many: only you can stand here; leave it out"],
+        ),
+        (
+            ME.replace('"me"', '"you"'),
+            ['a.toml:2: subscriber[1].name: cannot be changed from "me"; leave this line out'],
+        ),
+        (
+            ME.replace("timezone", 'email = "x@example.org"\ntimezone'),
+            [
+                "a.toml:3: subscriber[1].email: cannot be changed here, only by a link that is mailed"
+            ],
+        ),
+        (
+            ME + 'about = "' + "word " * 1_100 + '"',
+            ["a.toml:6: subscriber[1].interest[1].about: must have at most 5,000 characters"],
+        ),
+        (
+            ME + "".join(f'[[subscriber.interest]]\nkeywords = ["k{n}"]\n' for n in range(50)),
+            ["a.toml:4: subscriber[1].interest: must be at most 50, not 51"],
+        ),
+        (ME.replace("= [", "= "), ["a.toml:5:17: something is left after the value"]),
+    ],
+)
+def test_a_text_about_one_subscriber_is_about_them_alone(text: str, told: list[str]) -> None:
+    [me] = people_of(ME)
+    with pytest.raises(SettingsError) as error:
+        parse_subscriber(text.encode(), me, "a.toml")
+
+    for line in told:
+        assert line in str(error.value)
+
+
+def people_of(text: str) -> list[Subscriber]:
+    nobody = Subscriber(
+        name="me",
+        email=None,
+        schedule=Schedule(timezone="UTC", send_at=time(7, 30), days=frozenset({0})),
+        interests=(),
+    )
+    return [parse_subscriber(text.encode(), nobody, "a.toml")]

@@ -4,26 +4,31 @@ from __future__ import annotations
 
 import gzip
 import os
+import re
 import subprocess
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
 
+from digest import pipeline, store
 from digest.feeds import FORMATS, opml, written
-from tests.conftest import ROOT
+from digest.pipeline import archive
+from digest.web import Site, serving
+from tests.conftest import NOW, ROOT
+from tests.one_reader import compose, installation
 from tests.test_feeds import FEED
 
-PRIVATE = "7iVXnPWgD7pDSbdNEieQrD"
+PRIVATE = "17_7iVXnPWgD7pDSbdNEieQrD"
+TOKEN = "a token for the operator"
+PROXIES = ("127.0.0.1",)
 
 
 @pytest.fixture(scope="module")
 def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
-    """Serve some feeds by nginx, on a socket of our own."""
-    program = os.environ.get("DIGEST_TEST_NGINX")
-    if not program:
-        pytest.skip("DIGEST_TEST_NGINX is not set: no real web server")
+    """Publish some feeds and pages into a folder, and serve them by nginx; the rest is made by `digest serve`."""
     folder = tmp_path_factory.mktemp("nginx")
     feeds = folder / "public/feeds"
     feeds.mkdir(parents=True)
@@ -31,6 +36,25 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         for ending, content in written(FEED).items():
             (feeds / f"{stem}.{ending}").write_bytes(content)
     (feeds / "all.opml").write_bytes(opml("All", [FEED]))
+    engine = store.connect(f"sqlite:///{folder}/digest.db")
+    store.require_current(engine)
+    service = installation(engine, folder)
+    archive.publish(service, NOW)
+    site = Site(service, operator_token=TOKEN)
+    with (
+        serving(lambda: site, "127.0.0.1", 0, PROXIES) as port,
+        nginx(folder, port, {}) as client,
+    ):
+        yield client
+    engine.dispose()
+
+
+@contextmanager
+def nginx(folder: Path, port: int, changes: dict[str, str]) -> Iterator[httpx.Client]:
+    """Run nginx with the shipped configuration and these changes of it, on a socket in the folder."""
+    program = os.environ.get("DIGEST_TEST_NGINX")
+    if not program:
+        pytest.skip("DIGEST_TEST_NGINX is not set: no real web server")
     shipped = (ROOT / "deploy/nginx.conf").read_text()
     for before, after in {
         "listen 80;": f"listen unix:{folder}/web;",
@@ -39,9 +63,13 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
         "#map $digest_private $digest_hub": "map $digest_private $digest_hub",
         "#    0 '<": "    0 '<",
         "#add_header Link": "add_header Link",
+        "#try_files": "try_files",
+        "127.0.0.1:8000": f"127.0.0.1:{port}",
+        **changes,
     }.items():
         assert before in shipped
         shipped = shipped.replace(before, after)
+    shipped = re.sub(r"(?ms)^    #location @digest .*?^    #\}", _open, shipped)
     places = "".join(
         f"{name}_temp_path {folder}/{name};"
         for name in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -60,6 +88,34 @@ def web(tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
                 pass
             yield client
         server.terminate()
+
+
+def test_private_feeds_come_from_digest_serve_where_it_runs(tmp_path: Path) -> None:
+    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
+    store.require_current(engine)
+    service = installation(engine, tmp_path)
+    compose(service)
+    pipeline.publish(service, NOW)
+    [own, _] = [each.path for each in pipeline.feed_list(service) if each.subscriber == "me"]
+    site = Site(service)
+    with (
+        serving(lambda: site, "127.0.0.1", 0, PROXIES) as port,
+        nginx(tmp_path, port, {"#location ~": "location ~"}) as client,
+    ):
+        private, public = client.get(f"/{own}.xml"), client.get("/feeds/stream.xml")
+        etag = {"If-None-Match": private.headers["ETag"]}
+        again = client.get(f"/{own}.xml", headers=etag)
+        bad = client.get(f"/{own[:-1]}!.xml")
+    engine.dispose()
+
+    assert not (tmp_path / "public" / f"{own}.xml").exists()
+    assert [200, 200, 304, 404] == [e.status_code for e in (private, public, again, bad)]
+    assert "private, max-age=900" == private.headers["Cache-Control"]
+    assert own.removeprefix("feeds/") not in (tmp_path / "access.log").read_text()
+
+
+def _open(block: re.Match[str]) -> str:
+    return block[0].replace("    #", "    ")
 
 
 @pytest.mark.parametrize("ending", FORMATS)
@@ -138,6 +194,42 @@ def test_a_private_feed_is_kept_from_caches_search_engines_and_the_log(
     assert PRIVATE not in Path(socket).with_name("access.log").read_text()
 
 
+def test_front_page_archive_and_what_they_need_are_served(web: httpx.Client) -> None:
+    for path, told in (
+        ("/", "Trending papers"),
+        ("/archive/", "There is nothing yet"),
+        ("/style.css", "prefers-color-scheme"),
+        ("/icon.svg", "<svg"),
+        ("/robots.txt", "Disallow: /search"),
+    ):
+        answer = web.get(path)
+        assert (200, True) == (answer.status_code, told in answer.text), path
+        assert "public, max-age=300" == answer.headers["Cache-Control"]
+        assert "default-src 'none'" in answer.headers["Content-Security-Policy"]
+        tag = {"If-None-Match": answer.headers["ETag"]}
+        assert 304 == web.get(path, headers=tag).status_code
+    assert "text/css" == web.get("/style.css").headers["Content-Type"].partition(";")[0]
+
+
 def test_nobody_can_list_the_feeds_or_guess_one(web: httpx.Client) -> None:
     assert 404 == web.get("/feeds/AAAAAAAAAAAAAAAAAAAAAA.xml").status_code
     assert web.get("/feeds/").status_code in (403, 404)
+
+
+def test_what_is_no_file_is_made_by_the_service_behind(web: httpx.Client) -> None:
+    asks = web.get(f"/unsubscribe/1/{PRIVATE}")
+    api = web.get("/api/papers?limit=1")
+
+    assert (200, "no-store") == (asks.status_code, asks.headers["Cache-Control"])
+    assert "<form" in asks.text
+    assert {"papers": [], "next": None} == api.json()
+    assert 404 == web.get("/nothing").status_code
+    assert 413 == web.post("/unsubscribe/1/x", content=b"x" * 600_000).status_code
+    socket = web._transport._pool._uds  # type: ignore[attr-defined]
+    assert PRIVATE not in Path(socket).with_name("access.log").read_text()
+
+
+def test_behind_the_proxy_the_operator_s_page_wants_its_token(web: httpx.Client) -> None:
+    assert 401 == web.get("/operator").status_code
+    assert 200 == web.get("/operator", auth=("me", TOKEN)).status_code
+    assert 421 == web.get("/operator", headers={"Host": "elsewhere.example"}).status_code

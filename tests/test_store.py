@@ -14,7 +14,7 @@ from alembic.migration import MigrationContext
 from digest import pipeline, store
 from digest.errors import StoreError
 from digest.model import DeliveryState, Dump, Paper, Ranked, Reason, Sighting, Signals
-from digest.store import deliveries, editions, papers, schema
+from digest.store import deliveries, editions, papers, schema, subscribers
 from digest.store.deliveries import Mark
 from tests.conftest import NOW, SEEDS
 
@@ -48,12 +48,16 @@ def all_papers(engine: store.Engine) -> list[Paper]:
 
 def test_migrations_make_the_tables_that_the_code_expects(engine: store.Engine) -> None:
     with store.writing(engine) as connection:
-        assert [] == compare_metadata(MigrationContext.configure(connection), schema.metadata)
+        ours = MigrationContext.configure(
+            connection,  # the full-text index is each database's own
+            opts={"include_name": lambda name, *_: not str(name).startswith("paper_text")},
+        )
+        assert [] == compare_metadata(ours, schema.metadata)
         assert schema.VERSION == store.version(connection)
 
 
 @pytest.mark.parametrize(
-    ("found", "cure"), [("0000", "digest db upgrade"), ("9999", "install the newer digest")]
+    ("found", "cure"), [("0000", "digest db upgrade"), ("9999", "upgraded by digest 0")]
 )
 def test_a_database_of_another_version_is_refused_with_the_cure(
     engine: store.Engine, found: str, cure: str
@@ -124,7 +128,8 @@ def test_dumps_read_at_the_same_time_make_each_paper_once(engine: store.Engine) 
 
     assert 31 == sum(each.new for each in done)
     with store.reading(engine) as connection:
-        assert (31, 12) == papers.totals(connection)
+        assert 12 == len(papers.recent_dumps(connection, 100))
+    assert 31 == len(all_papers(engine))
 
 
 def test_a_dry_run_records_nothing(engine: store.Engine) -> None:
@@ -146,11 +151,11 @@ def test_a_paper_is_found_by_id_arxiv_id_or_title(engine: store.Engine, name: st
 
 def compose(engine: store.Engine, *numbers: int, day: int = 21) -> set[int]:
     with store.writing(engine) as connection:
-        editions.put_subscribers(connection, {"me": ("UTC 08:00 mon", NOW)})
+        subscribers.put_subscribers(connection, {"me": ("UTC 08:00 mon", NOW)})
         known = papers.by_id(connection, numbers)
         why = (Reason(interest="I", term="t", field="title", points=1500),)
         draft = editions.Draft(
-            subscriber_id=editions.standings(connection)["me"].id,
+            subscriber_id=subscribers.standings(connection)["me"].id,
             local_date=NOW.date().replace(day=day),
             composed_at=NOW.replace(day=day),
             dump_id=store.latest_dump(connection),
@@ -158,7 +163,7 @@ def compose(engine: store.Engine, *numbers: int, day: int = 21) -> set[int]:
             matched=3,
             cut=1000,
             remarks="",
-            entries=[Ranked(paper=known[n], points=1500, reasons=why) for n in numbers],
+            entries=[Ranked(paper=known[n], points=1500, shares=(why,)) for n in numbers],
             address="me@example.org",
         )
         return editions.save_editions(connection, [draft])
@@ -233,4 +238,4 @@ def test_papers_of_a_failed_delivery_are_new_again(engine: store.Engine) -> None
 def test_a_time_without_a_zone_is_refused(engine: store.Engine) -> None:
     naive = NOW.replace(tzinfo=None)
     with pytest.raises(Exception, match="a time without a zone"), store.writing(engine) as c:
-        editions.put_subscribers(c, {"me": ("", naive)})
+        subscribers.put_subscribers(c, {"me": ("", naive)})

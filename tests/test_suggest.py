@@ -6,7 +6,6 @@ import json
 import shutil
 import subprocess
 import tomllib
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from digest import pipeline, store
 from digest.errors import ConfigError
 from digest.model import Interest
 from digest.pipeline.suggest import _weight
-from digest.settings import load_subscribers
 from digest.settings.edit import Change, Edited, edit
 from digest.store import papers
 from tests.test_account import ME, ingest
@@ -34,15 +32,6 @@ INTERESTS = replace(
         Interest(name="Ferns", keywords=("ferns",)),
     ),
 )
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[store.Engine]:
-    """Open an empty store; the verbs are tested on both databases elsewhere."""
-    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
-    store.require_current(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture
@@ -218,9 +207,9 @@ def test_edits_add_up_and_the_file_says_what_was_asked(tmp_path: Path) -> None:
     words = [Change(interest="One", key="keywords", value=word) for word in ("n", "m")]
     weight = Change(interest="Trailing", key="weight", value=0.3)
     edit(path, "me", [*words, weight]).write()
-    one, _, trailing = load_subscribers(path)[0].interests
+    one, _, trailing = tomllib.loads(path.read_text("utf-8-sig"))["subscriber"][0]["interest"]
 
-    assert (("a", "b", "n", "m"), 0.3) == (one.keywords, trailing.weight)
+    assert (["a", "b", "n", "m"], 0.3) == (one["keywords"], trailing["weight"])
     assert path.read_text().startswith("\ufeff# Who reads.")
     assert [path] == [*tmp_path.iterdir()]  # nothing beside it
 
@@ -287,6 +276,26 @@ def test_marks_become_a_diff_that_patch_applies_and_apply_writes_the_same(
     assert patched == (tmp_path / "config/interests.toml").read_text() != before
     assert tomllib.loads(patched)["subscriber"][0]["interest"][0]["weight"] == 1.5
     assert 0 == digest("check").code
+
+
+def test_of_somebody_in_the_database_apply_writes_there(digest: Digest, tmp_path: Path) -> None:
+    digest("ingest", "seeds")
+    words = ["--interest", "Mixture of experts: mixture of experts, MoE", "--quiet"]
+    assert 0 == digest("subscribers", "add", "ann", "ann@example.org", *words).code
+    for paper in ("Harder Tasks", "MoE++", "ExpertFlow", "Demons in the Detail"):
+        digest("more", paper, "--subscriber", "ann")
+    shown = digest("suggest", "--subscriber", "ann")
+    again = digest("suggest", "--subscriber", "ann")
+    applied = digest("suggest", "--subscriber", "ann", "--apply")
+    after = digest("suggest", "--subscriber", "ann")
+
+    assert '# Mixture of experts: keywords + "' in shown.out
+    assert "--- ann.toml" in shown.out
+    assert shown.out == again.out == applied.out
+    assert "wrote ann to the database" in applied.err
+    assert "+weight = 1.5" in shown.out
+    assert "+weight = 1.5" not in after.out
+    assert shown.out != after.out
 
 
 def test_an_account_of_a_day_before_the_paper_comes_as_json(digest: Digest) -> None:

@@ -102,3 +102,30 @@ def test_a_paper_that_at_least_doubled_by_more_than_others_ever_had_has_climbed(
     ]
 
     assert {1: 3} == climbed(sightings)  # whoever saw it with dump 3 or before saw 3 comments
+
+
+def test_what_was_gained_in_two_steps_is_the_sum_of_both_and_no_more() -> None:
+    steps = [seen(1, 1, day=0, upvotes=10), seen(1, 2, day=0, upvotes=30)]
+
+    assert {2: 300} == points([*steps, seen(2, 2, day=0, upvotes=31)], 300)
+    assert {1: 300} == points([*steps, seen(2, 2, day=0, upvotes=29)], 300)
+    assert {1: 150, 2: 150} == points(
+        [*steps, seen(2, 2, day=0, upvotes=30), seen(3, 2, day=0, upvotes=1)], 300
+    )
+
+
+def test_exactly_double_is_enough_and_listings_do_not_climb() -> None:
+    few = [seen(number, 1, comments=1) for number in range(10, 20)]
+    listed = [seen(2, n, featured_on=DAY + timedelta(days=n)) for n in range(1, 9)]
+
+    assert {1: 1} == climbed([*few, *listed, seen(1, 1, comments=20), seen(1, 2, comments=40)])
+    assert {} == climbed([*few, *listed, seen(1, 1, comments=20), seen(1, 2, comments=39)])
+    assert {} == climbed([seen(1, 1, comments=20), seen(1, 2, comments=40)])  # no more than most
+
+
+def test_what_climbed_in_two_ways_did_so_when_it_last_did() -> None:
+    few = [seen(n, 1, comments=1, upvotes=1) for n in range(10, 20)]
+    upvoted = [seen(1, 1, upvotes=10, comments=10), seen(1, 7, upvotes=30)]
+    talked = [seen(1, 3, comments=30)]
+
+    assert {1: 6} == climbed(sorted([*few, *upvoted, *talked], key=lambda each: each.dump_id))

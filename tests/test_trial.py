@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,15 +16,6 @@ from tests.test_account import ME, ingest
 from tests.test_time import schedule, service, utc
 
 NOW = utc("2026-11-21T10:00")
-
-
-@pytest.fixture
-def engine(tmp_path: Path) -> Iterator[store.Engine]:
-    """Open an empty store; the verbs are tested on both databases elsewhere."""
-    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
-    store.require_current(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

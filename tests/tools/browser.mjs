@@ -1,7 +1,8 @@
 // Look at pages in Chromium, as a phone and as a desk show them, in light and in dark.
 //
-//   node browser.mjs MODULES CHROMIUM PICTURES PAGE.html...
+//   node browser.mjs MODULES CHROMIUM PICTURES PAGE...
 //
+// A PAGE is a file of HTML, or NAME=http://ADDRESS of one that is served.
 // MODULES holds node_modules with playwright-core and axe-core. Prints one JSON array, an object for each page,
 // width and scheme. PICTURES is a folder for PAGE-WIDTH-SCHEME.png, the whole page, and PAGE-WIDTH-SCHEME-top.png,
 // its first 900 pixels; or empty.
@@ -49,7 +50,8 @@ function measure() {
   const wide = [...document.body.querySelectorAll("*")]
     .filter((each) => each.getBoundingClientRect().right > innerWidth + 0.5)
     .map((each) => each.outerHTML.slice(0, 120));
-  const shown = [...document.querySelectorAll("p")].filter((each) => each.offsetHeight);
+  const main = document.querySelectorAll("main p, [role=main] p"); // small print below it may be small
+  const shown = [...(main.length ? main : document.querySelectorAll("p"))].filter((each) => each.offsetHeight);
   const longest = shown.sort((a, b) => b.textContent.length - a.textContent.length)[0];
   return {
     mode: document.compatMode,
@@ -62,7 +64,8 @@ function measure() {
 
 const seen = [];
 const sheet = await browser.newPage();
-for (const path of pages) {
+for (const given of pages) {
+  const [, called, served] = /^([\w-]+)=(https?:.*)$/.exec(given) ?? [];
   const page = await browser.newPage();
   const requests = [];
   page.on("request", (request) => requests.push(request.url()));
@@ -72,14 +75,14 @@ for (const path of pages) {
     requests.push(`dialog: ${dialog.message()}`);
     dialog.dismiss();
   });
-  await page.goto(pathToFileURL(resolve(path)).href);
+  await page.goto(served ?? pathToFileURL(resolve(given)).href);
   const asked = requests.slice(1); // without the page itself
   await page.evaluate(axe);
   for (const width of [320, 640])
     for (const scheme of ["light", "dark"]) {
       await page.setViewportSize({ width, height: 900 });
       await page.emulateMedia({ colorScheme: scheme });
-      const name = basename(path, ".html");
+      const name = called ?? basename(given, ".html");
       const file = join(pictures, `${name}-${width}-${scheme}`);
       if (pictures) await page.screenshot({ path: `${file}.png`, fullPage: true });
       const top = await page.screenshot(pictures ? { path: `${file}-top.png` } : {});

@@ -1,0 +1,1 @@
+"""Fuzzing of every parser that reads the outside: `make fuzz`, or `python -m fuzz TARGET`."""
