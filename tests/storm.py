@@ -11,7 +11,6 @@ import random
 import signal
 import threading
 import time
-import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,13 +19,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from sqlalchemy import create_engine, func, make_url, select, text, update
+from sqlalchemy import func, select, text, update
 
 from digest import store
 from digest.edition import describe
 from digest.model import Interest, Schedule, Subscriber
 from digest.pipeline.people import as_body
 from digest.store import schema, subscribers
+from tests.conftest import empty_postgres
 from tests.hostile import Script, serving
 from tests.process import Command
 
@@ -134,7 +134,12 @@ class Storm:
         """Look again and again until something is so."""
         end = time.monotonic() + self.patience
         while not reached():
-            assert time.monotonic() < end, f"not in {self.patience} s; {self.states()}"
+            if time.monotonic() > end:
+                states = self.states()
+                for each in [*self.running]:
+                    self.end(each, signal.SIGKILL)
+                said = "\n\n".join(self.outputs)
+                raise AssertionError(f"not in {self.patience} s; {states}\n{said}")
             threading.Event().wait(0.05)
 
     def states(self) -> Counter[str]:
@@ -207,12 +212,11 @@ class Storm:
 @contextmanager
 def storm(server: str, readers: int, seed: int, smtp: str = "") -> Iterator[Storm]:
     """Make an installation in a new database of a PostgreSQL server."""
-    name = f"digest_storm_{uuid.uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    database = make_url(server).set(database=name).render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    with TemporaryDirectory() as folder, serving(Script()) as script:
+    with (
+        empty_postgres(server) as database,
+        TemporaryDirectory() as folder,
+        serving(Script()) as script,
+    ):
         made = Storm(Path(folder), database, script, readers, seed, smtp)
         try:
             yield made
@@ -220,7 +224,3 @@ def storm(server: str, readers: int, seed: int, smtp: str = "") -> Iterator[Stor
             for each in [*made.running]:
                 made.end(each, signal.SIGKILL)
             made.engine.dispose()
-    admin.dispose()  # its server may have been restarted
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()

@@ -208,7 +208,10 @@ def test_of_several_that_tick_at_once_one_leads(queued: pipeline.Service) -> Non
     with store.leading(queued.engine) as first, store.leading(other) as second:
         assert (True, False) == (first, second)
         assert not pipeline.hint_pass(replace(queued, engine=other), NOW).dumps
+        # Whoever is due would be told that there is nothing new: the dumps are not read yet.
+        assert {"publish 0": 1} == hinted(queued.engine)
     assert pipeline.hint_pass(replace(queued, engine=other), NOW).dumps
+    assert {"compose 0": 1, "publish 0": 1} == hinted(queued.engine)
     other.dispose()
 
 

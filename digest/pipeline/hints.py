@@ -36,45 +36,48 @@ def hint_pass(
     first: bool = True,
     trouble: Sequence[str] = (),
 ) -> Outcome:
-    """Ingest where nobody else does, and hint at what is due and what waits to go out; record what came of it.
+    """Ingest, and hint at what is due and what waits to go out, unless another does; record what came of it.
 
-    Any number of machines may do this at once: one of them leads.
+    Any number of machines may do this at once: one of them leads, until it has hinted.
     """
     started_at = datetime.now(UTC)
     if first:
         register(service, now)
         record_interests(service, now)
     outcome = Outcome(errors=tuple(trouble))
+    shards: dict[int, int] = {}
+    waiting = 0
     with store.leading(service.engine) as leads:
         if leads:
-            forget(service, now)
-            read = ingest_sources(service, now)
-            back, unread = read_bounces(service, now)
-            unmailed = send_mails(service, now)
-            outcome = Outcome(
-                dumps=sum(not each.error for each in read),
-                new_papers=sum(each.new for each in read),
-                rejected=sum(each.rejected for each in read),
-                suppressed=back["suppressed"],
-                left=back["left"],
-                odd=back["odd"],
-                errors=(
-                    *trouble,
-                    *(each.error for each in read if each.error),
-                    *unread,
-                    *unmailed,
-                ),
-            )
-    with store.writing(service.engine) as connection:
-        shards = subscribers.due_shards(connection, now, SHARD)
-        waiting = deliveries.claimable(connection, now, _MOST * SHARD)
-        hints = [Hint("compose", shard) for shard in shards]
-        hints += [Hint("deliver", number) for number in range(-(-waiting // SHARD))]
-        hints += [Hint("publish", 0)] if first or outcome.dumps or shards else []
-        service.hint(connection, hints)
+            outcome = _read(service, now, trouble)
+        with store.writing(service.engine) as connection:
+            if leads:  # before the dumps are read, editions would be without today's papers
+                shards = subscribers.due_shards(connection, now, SHARD)
+                waiting = deliveries.claimable(connection, now, _MOST * SHARD)
+            hints = [Hint("compose", shard) for shard in shards]
+            hints += [Hint("deliver", number) for number in range(-(-waiting // SHARD))]
+            hints += [Hint("publish", 0)] if first or outcome.dumps or shards else []
+            service.hint(connection, hints)
     outcome = replace(outcome, due=sum(shards.values()))
     put_on_record(service, started_at, outcome)
     return outcome
+
+
+def _read(service: Service, now: datetime, trouble: Sequence[str]) -> Outcome:
+    """Do what one machine alone does: read dumps and bounces, send the mails about requests, forget what is old."""
+    forget(service, now)
+    read = ingest_sources(service, now)
+    back, unread = read_bounces(service, now)
+    unmailed = send_mails(service, now)
+    return Outcome(
+        dumps=sum(not each.error for each in read),
+        new_papers=sum(each.new for each in read),
+        rejected=sum(each.rejected for each in read),
+        suppressed=back["suppressed"],
+        left=back["left"],
+        odd=back["odd"],
+        errors=(*trouble, *(each.error for each in read if each.error), *unread, *unmailed),
+    )
 
 
 def do(
