@@ -370,6 +370,23 @@ def test_init_guesses_the_time_zone_and_takes_an_address(
     assert 0 == digest("--config", "papers/config/digest.toml", "check").code
 
 
+@pytest.mark.parametrize(
+    ("option", "value", "why"),
+    [
+        ("--email", "ann at example.org", "is not an e-mail address"),
+        ("--timezone", "Europe/Londn", 'did you mean "Europe/London"'),
+    ],
+)
+def test_init_writes_nothing_that_check_would_refuse(
+    digest: Digest, tmp_path: Path, option: str, value: str, why: str
+) -> None:
+    told = digest("init", "papers", option, value)
+
+    assert 2 == told.code
+    assert why in told.err
+    assert not (tmp_path / "papers").exists()
+
+
 def test_a_zone_that_does_not_exist_becomes_utc(
     digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

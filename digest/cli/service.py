@@ -15,7 +15,7 @@ from difflib import get_close_matches
 from email.utils import parseaddr
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -59,8 +59,11 @@ def init(folder: Path, email: str | None, timezone: str | None, deploy: bool) ->
       digest init papers --email me@example.org --timezone Europe/Berlin
       digest init papers --deploy                 with what a server needs, in papers/deploy
     """
+    from digest.settings import tables
+
     target = folder / "config"
-    zone = timezone or _machine_zone()
+    zone = _right(tables.TimeZone, timezone, "--timezone") if timezone else _machine_zone()
+    email = _right(tables.Address, email, "--email") if email else None
     # The example reads the seeds that come with the source; an installation asks the live API.
     changes = {'path = "seeds"': 'path = "dumps"', "enabled = false": "enabled = true "}
     changes['timezone = "Europe/London"  '] = f"timezone = {_quoted(zone)}  "
@@ -87,6 +90,17 @@ def init(folder: Path, email: str | None, timezone: str | None, deploy: bool) ->
     whose = "address and interests" if not email else "interests"
     click.echo(f"Next: put your {whose} into {target / 'interests.toml'} (time zone: {zone}), then")
     click.echo(f"  {where}digest check")
+
+
+def _right(kind: Any, value: str, option: str) -> str:
+    """Give the value as the configuration would; raises BadParameter where it would refuse it."""
+    from pydantic import TypeAdapter, ValidationError
+
+    try:
+        return str(TypeAdapter(kind).validate_python(value))
+    except ValidationError as error:
+        wrong = error.errors()[0]["msg"].removeprefix("Value error, ")
+        raise click.BadParameter(wrong, param_hint=option) from None
 
 
 def _quoted(text: str) -> str:
