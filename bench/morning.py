@@ -33,7 +33,7 @@ from datetime import timedelta
 from importlib import import_module
 from multiprocessing import get_context
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import func, text
 from sqlalchemy import select as select_
@@ -53,6 +53,7 @@ from digest.pipeline.people import as_body, known
 from digest.store import deliveries, editions, schema, subscribers
 
 composing = import_module("digest.pipeline.compose")  # the package has a function of this name
+T = TypeVar("T")
 SIZES, NAIVE, SOURCE = (1_000, 20_000, 100_000), 40, 5_000
 
 #: The parts of the two steps that are timed apart; what is left of a step is its own.
@@ -98,6 +99,12 @@ def apart() -> Iterator[dict[str, float]]:
         yield spent
 
 
+def in_another_process(work: Callable[..., T], *given: Any) -> T:
+    """Call a function in a process of its own."""
+    with ProcessPoolExecutor(1, get_context("spawn")) as one:
+        return one.submit(work, *given).result()
+
+
 class Morning(NamedTuple):
     """What one morning came to; seconds are of CPU, for each mail."""
 
@@ -107,6 +114,14 @@ class Morning(NamedTuple):
     stored: float  #: bytes of the database
     source: float  #: what smtp-source takes
     naive: float
+
+
+def populate(url: str, count: int) -> None:
+    """Keep the bench's people in a database."""
+    engine = store.connect(url)
+    with store.writing(engine) as connection:
+        people(connection, select.some_interests(select.some_papers()), count)
+    engine.dispose()
 
 
 def people(connection: store.Connection, interests: Sequence[Any], count: int) -> None:
@@ -163,7 +178,6 @@ def naive(made: pipeline.Service, port: int, papers: Sequence[Any], ids: range) 
 def measured(kind: str, count: int) -> Morning:
     """Measure one morning on this kind of database."""
     papers = select.some_papers()
-    interests = select.some_interests(papers)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(databases(folder))[kind]
@@ -173,8 +187,7 @@ def measured(kind: str, count: int) -> Morning:
         sightings = tuple(Sighting(place=f"line {n}", paper=p) for n, p in enumerate(papers, 1))
         dump = Dump(source="bench", name="bench", content_hash="bench", sightings=sightings)
         pipeline.ingest(made.engine, dump, NOW - timedelta(hours=1), label="bench")
-        with store.writing(made.engine) as connection:
-            people(connection, interests, count)
+        in_another_process(populate, url, count)  # to make them up takes memory too
         spent, whole = morning(made, count)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         with store.reading(made.engine) as connection:
@@ -212,8 +225,7 @@ def main() -> None:
         found: dict[int, Morning] = {}
         for size in sizes:
             print(f"{kind}, {size:,} subscribers ...", file=sys.stderr, flush=True)
-            with ProcessPoolExecutor(1, get_context("spawn")) as one:
-                found[size] = each = one.submit(measured, kind, size).result()
+            found[size] = each = in_another_process(measured, kind, size)
             name = f"{kind}, {size:,}"
             rows |= {f"{name}: {stage}": seconds for stage, seconds in each.spent.items()}
             rows[f"{name}: all of a mail"] = each.whole

@@ -61,7 +61,7 @@ def empty_database(kind: str, folder: Path) -> Iterator[str]:
         yield url
 
 
-#: For tests of what no database has a part in, such as who may ask for a page: one is enough, and takes half the time.
+#: For tests of what no database has a part in, such as who may connect: one is enough, and takes half the time.
 one_database = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 
 

@@ -31,7 +31,7 @@ from digest.web import Site, serving
 from digest.web.api import table
 from digest.web.api.operations import MAX_BODY
 from digest.web.limits import Limit
-from tests.conftest import NOW, SEEDS, one_database
+from tests.conftest import NOW, SEEDS
 from tests.one_reader import compose, installation
 
 INTEREST = {"keywords": ["mixture of experts"]}
@@ -482,7 +482,6 @@ def test_the_description_names_every_operation_and_where_the_service_is(
 
 
 @pytest.mark.timeout(3600)  # a busy machine is slow, and a thousand requests are many
-@one_database
 def test_schemathesis_finds_nothing(
     service: pipeline.Service,
     api: httpx.Client,

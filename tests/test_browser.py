@@ -74,16 +74,13 @@ def reader(tmp_path: Path) -> Iterator[Reader]:
 
 
 @pytest.fixture
-def service(tmp_path: Path) -> Iterator[pipeline.Service]:
+def service(engine: store.Engine, tmp_path: Path) -> Iterator[pipeline.Service]:
     """Open an installation that is served on a free port, with a paper in it."""
-    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
-    store.require_current(engine)
     made = [replace(installation(engine, tmp_path), signup=True)]
     with serving(lambda: Site(made[0]), "127.0.0.1", 0) as port:
         made[0] = replace(made[0], url=f"http://127.0.0.1:{port}")
         pipeline.run_pass(made[0], datetime.now(UTC))
         yield made[0]
-    engine.dispose()
 
 
 def mailed(service: pipeline.Service, folder: Path, start: str, page: str) -> str:

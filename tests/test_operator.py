@@ -161,7 +161,6 @@ def test_before_anything_happened_it_says_so(engine: store.Engine, tmp_path: Pat
         assert said in page
 
 
-@one_database
 def test_passes_that_have_stopped_and_mail_that_waits_stand_out(
     engine: store.Engine, tmp_path: Path
 ) -> None:

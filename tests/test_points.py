@@ -370,3 +370,25 @@ def test_a_board_with_many_interests_keeps_each_of_them_apart() -> None:
     board.clear()
     assert [1] == board.rows([Interest(name="J", keywords=("word149",))])
     assert [149] == np.flatnonzero(board.table[1]).tolist()
+
+
+def test_below_the_points_that_an_interest_asks_for_a_paper_has_none_and_is_not_named() -> None:
+    board = Board(fit([paper(1, "Whales"), paper(2, "Snails")]))
+    easy = Interest(name="I", keywords=("whales",))
+    hard = replace(easy, name="J", min_points=100_000)
+    out = replace(easy, name="K", exclude=("whales",))
+
+    assert [1, 2, 3] == board.rows([easy, hard, out])
+    assert [[False, True], [False, False], [False, False]] == board.named[1:4].tolist()
+    assert [0, 0, 0, 0] == board.table[2:4].ravel().tolist()
+
+
+def test_a_phrase_in_quotes_is_found_however_its_accents_are_written() -> None:
+    papers = [
+        paper(1, 'The Schr\\"odinger equation'),
+        paper(2, "A Schrödinger equation"),
+        paper(3, "Schrodinger and an equation"),
+    ]
+    for typed in ('"Schr\\"odinger equation"', '"schrödinger Equation"'):
+        found = points(papers, typed)
+        assert {0, 1} == {n for n, p in enumerate(papers) if (typed, "title") in found[p.title]}

@@ -192,6 +192,7 @@ def test_a_penalty_is_never_more_than_what_the_interest_gives() -> None:
         ("Jane Doe", "Jane Doe", True),
         ("doe, jane", "Jane Doe", True),
         ("J. Doe", "Jane Doe", True),
+        ("D. Doe", "Doe, Dan", True),  # whole parts first: the initial may be of either
         ("Jane Doe", "J. Q. Doe", True),
         ("Doe", "Jane Doe", True),
         ("José Müller", "Jose Muller", True),

@@ -90,9 +90,9 @@ def nginx(folder: Path, port: int, changes: dict[str, str]) -> Iterator[httpx.Cl
         server.terminate()
 
 
-def test_private_feeds_come_from_digest_serve_where_it_runs(tmp_path: Path) -> None:
-    engine = store.connect(f"sqlite:///{tmp_path}/digest.db")
-    store.require_current(engine)
+def test_private_feeds_come_from_digest_serve_where_it_runs(
+    engine: store.Engine, tmp_path: Path
+) -> None:
     service = installation(engine, tmp_path)
     compose(service)
     pipeline.publish(service, NOW)
@@ -106,7 +106,6 @@ def test_private_feeds_come_from_digest_serve_where_it_runs(tmp_path: Path) -> N
         etag = {"If-None-Match": private.headers["ETag"]}
         again = client.get(f"/{own}.xml", headers=etag)
         bad = client.get(f"/{own[:-1]}!.xml")
-    engine.dispose()
 
     assert not (tmp_path / "public" / f"{own}.xml").exists()
     assert [200, 200, 304, 404] == [e.status_code for e in (private, public, again, bad)]

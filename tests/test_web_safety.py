@@ -499,7 +499,6 @@ def test_after_all_that_it_still_answers(port: int, one: Site) -> None:
     assert 200 == httpx.get(f"http://127.0.0.1:{port}/style.css").status_code
 
 
-@one_database
 def test_a_number_that_no_row_has_is_nothing_here(service: pipeline.Service) -> None:
     for path in ("/unsubscribe/{}/x", "/preferences/{}/x", "/confirm/{}/x", "/erase/{}/x"):
         # To leave is asked of everybody alike.
