@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 import shutil
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, suppress
 from dataclasses import replace
@@ -22,14 +24,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bench import ranking
-from digest import pipeline, store
+from digest import pipeline, sources, store
 from digest.deliver import outbox
 from digest.errors import DumpError
 from digest.http import Client
 from digest.identity import diff
 from digest.model import Dump, Paper, Sighting, Signals, Source
 from digest.snapshot import remarks
-from digest.sources import REQUESTS, parse_dump
+from digest.sources import REQUESTS, is_settled, parse_dump
 from digest.sources.fields import arxiv_id
 from digest.sources.markup import plain
 from digest.store import fetches, papers
@@ -715,6 +717,33 @@ def test_a_file_is_read_once_and_a_bad_one_is_reported_once_and_listed(
     assert [] == second
     assert [(15, 1)] == [(read.papers, read.new) for read in third]
     assert (f"{folder}/bad.txt: empty",) == pipeline.status(made).failing
+
+
+def test_a_file_that_changed_just_now_is_looked_at_twice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, waits = tmp_path / "one.txt", 0
+    monkeypatch.setattr(sources, "_SETTLED", 60.0)
+
+    def settled(meanwhile: Callable[[], object]) -> bool:
+        def sleep(seconds: float) -> None:
+            nonlocal waits
+            waits += 0 < seconds <= 60
+            meanwhile()
+
+        monkeypatch.setattr(time, "sleep", sleep)
+        path.write_text("One")
+        return is_settled(path)
+
+    assert settled(lambda: None)
+    assert not settled(lambda: path.write_text("One, and more"))
+    assert not settled(path.unlink)
+    assert 3 == waits
+    assert not is_settled(path)
+    path.write_text("One")
+    os.utime(path, (0, 0))
+    assert is_settled(path)
+    assert 3 == waits
 
 
 def test_replaying_the_real_answers_stores_each_paper_once(
