@@ -14,7 +14,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from digest import sources, store
+from digest import render, sources, store
 from tests import gallery_files
 from tests.process import Command
 
@@ -86,6 +86,15 @@ def written_long_ago() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(sources, "_SETTLED", 0.0)
         yield
+
+
+@pytest.fixture
+def compiled_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Compile the shipped templates once, not for each command: it is most of what one takes."""
+    from tests.one_reader import renderer
+
+    shipped, load = renderer(), render.load
+    monkeypatch.setattr(render, "load", lambda given: load(given) if given[1:] else shipped)
 
 
 @pytest.fixture(scope="session")

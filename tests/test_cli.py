@@ -37,7 +37,10 @@ Digest = Callable[..., Result]
 
 @pytest.fixture
 def digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    compiled_once: None,
 ) -> Digest:
     """Run the command line in a folder with the shipped configuration and the seeds."""
     shutil.copytree(ROOT / "config", tmp_path / "config")

@@ -5,18 +5,16 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import socket
 import sqlite3
-import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from email import message_from_bytes
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import dns.message
 import dns.rcode
@@ -24,12 +22,14 @@ import dns.rrset
 import pytest
 
 from digest import store
-from digest.cli import main
 from digest.deliver import dkim
 from digest.doctor import State, domain, host, server, state
 from digest.doctor.resolver import LookupFailedError, Resolver
 from digest.facts import Facts, SourceFacts
-from tests.conftest import NOW, ROOT, SEEDS
+from tests.conftest import NOW
+from tests.test_cli import Digest, digest
+
+__all__ = ["digest"]
 
 Zone = dict[tuple[str, str], list[str]]
 GOOD: Zone = {
@@ -233,39 +233,6 @@ def test_a_server_that_asks_for_no_login_is_told_with_its_cure() -> None:
 
     assert State.WRONG == said.state
     assert said.cure.endswith("; or leave smtp.username empty")
-
-
-class Result(NamedTuple):
-    code: int
-    out: str
-    err: str
-
-
-Digest = Callable[..., Result]
-
-
-@pytest.fixture
-def digest(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Digest:
-    """Run the command line in a folder with the shipped configuration."""
-    shutil.copytree(ROOT / "config", tmp_path / "config")
-    (tmp_path / "seeds").symlink_to(SEEDS)
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("DIGEST_SHARED_DATA", raising=False)
-
-    def run(*arguments: str) -> Result:
-        monkeypatch.setattr(sys, "argv", ["digest", *arguments])
-        code = 0
-        try:
-            main()
-        except SystemExit as stop:
-            code = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        assert "Traceback" not in out + err
-        return Result(code, out, err)
-
-    return run
 
 
 def configure(tmp_path: Path, **changes: str) -> None:

@@ -41,7 +41,11 @@ Run = Callable[..., Result]
 
 
 @pytest.fixture
-def run(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    compiled_once: None,
+) -> Run:
     """Do a pass, so many minutes after the first."""
 
     def run_pass(made: World, minutes: float = 0) -> Result:
