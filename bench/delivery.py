@@ -22,6 +22,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.message import EmailMessage
 from email.policy import SMTP
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 
@@ -125,7 +126,7 @@ def service(url: str, port: int, folder: Path) -> pipeline.Service:
     server = Server(host="127.0.0.1", port=port, security="none", messages_per_connection=1_000_000)
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        load_renderer=cache(partial(render.load, [ROOT / "templates"])),
         sources=(),
         subscribers={},
         frame=render.Frame(

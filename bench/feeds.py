@@ -14,6 +14,7 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from datetime import time as clock
+from functools import cache, partial
 from pathlib import Path
 
 from feedgen.feed import FeedGenerator
@@ -65,7 +66,7 @@ def service(folder: Path, people: int = PEOPLE) -> pipeline.Service:
     }
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        load_renderer=cache(partial(render.load, [ROOT / "templates"])),
         sources=(Source(name="seeds", kind="folder", path=folder / "seeds"),),
         subscribers=subscribers,
         frame=render.Frame(

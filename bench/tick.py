@@ -13,6 +13,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, closing
 from datetime import UTC, datetime, time, timedelta
+from functools import cache, partial
 from pathlib import Path
 
 from sqlalchemy import create_engine, make_url, text
@@ -61,7 +62,7 @@ def service(url: str, subscribers: Mapping[str, Subscriber], folder: Path) -> pi
             )
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        load_renderer=cache(partial(render.load, [ROOT / "templates"])),
         sources=(),
         subscribers=subscribers,
         frame=render.Frame(

@@ -31,7 +31,7 @@ def installation(engine: store.Engine, folder: Path) -> pipeline.Service:
     people = load_subscribers(ROOT / "config" / "interests.toml")
     return pipeline.Service(
         engine=engine,
-        renderer=renderer(),
+        load_renderer=renderer,
         sources=(Source(name="dumps", kind="folder", path=folder / "dumps"),),
         subscribers={person.name: person for person in people},
         frame=render.Frame(

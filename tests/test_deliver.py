@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, closing, suppress
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +26,7 @@ from digest.settings import load_subscribers
 from digest.store import deliveries, schema, suppressions
 from tests.conftest import NOW, ROOT, SEEDS
 from tests.hostile import Script, scripted
+from tests.one_reader import renderer
 
 MESSAGE = Message(
     name="2026-11-21-me",
@@ -168,11 +168,6 @@ def test_the_outbox_holds_the_message_and_its_parts(tmp_path: Path) -> None:
 Open = Callable[[], AbstractContextManager[Sender]]
 
 
-@cache
-def renderer() -> render.Renderer:
-    return render.load([ROOT / "templates"])
-
-
 def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Service:
     (tmp_path / "seeds").mkdir(exist_ok=True)
     shutil.copy2(SEEDS / "001_da6a1d657027e734.txt", tmp_path / "seeds")
@@ -181,7 +176,7 @@ def service(engine: store.Engine, tmp_path: Path, opens: Open) -> pipeline.Servi
     }
     return pipeline.Service(
         engine=engine,
-        renderer=renderer(),
+        load_renderer=renderer,
         sources=(Source(name="seeds", kind="folder", path=tmp_path / "seeds"),),
         subscribers=people,
         frame=render.Frame(

@@ -295,7 +295,7 @@ def test_a_style_of_the_operator_s_own_is_served_and_nothing_comes_from_elsewher
     (tmp_path / "own/web/style.css").write_text("main { color: #123456 } a > b {}")
     renderer = render.load([tmp_path / "own", ROOT / "templates"])
     frame = replace(service.frame, service="Daily & papers")
-    site = Site(replace(service, renderer=renderer, frame=frame))
+    site = Site(replace(service, load_renderer=lambda: renderer, frame=frame))
     with (
         serving(lambda: site, "127.0.0.1", 0) as port,
         httpx.Client(base_url=f"http://127.0.0.1:{port}") as browser,

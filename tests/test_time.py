@@ -42,6 +42,7 @@ from digest.model import DeliveryState, Dump, Interest, Paper, Schedule, Sightin
 from digest.schedule import tick_forever
 from digest.store import editions, passes, schema, subscribers
 from tests.conftest import NOW, ROOT, SEEDS
+from tests.one_reader import renderer
 from tests.simulation import CHANGING, ZONES, World, differences, expected, moment, seconds, world
 
 EVERY_DAY = frozenset(range(7))
@@ -170,7 +171,7 @@ def service(
 ) -> pipeline.Service:
     return pipeline.Service(
         engine=engine,
-        renderer=render.load([ROOT / "templates"]),
+        load_renderer=renderer,
         sources=(),
         subscribers={each.name: each for each in subscribers},
         frame=render.Frame(

@@ -266,7 +266,7 @@ def test_another_look_is_another_feed(web: Web) -> None:
     for other in (
         replace(first, frame=replace(first.frame, service="Weekly papers")),
         replace(first, url="https://elsewhere.example.org"),
-        replace(first, renderer=replace(first.renderer, feed_look="another")),
+        replace(first, load_renderer=lambda: replace(first.renderer, feed_look="another")),
     ):
         web.service = other
         assert etag != web.get(path).headers["ETag"]

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from datetime import UTC, date, datetime
 from email.utils import parseaddr
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,13 +86,13 @@ class Context:
 
         collect_seldom()
         config = config or self.load()
-        renderer = render.load(template_folders(config))
+        folders = template_folders(config)
         engine = store.connect(config.service.database)
         try:
             store.require_current(engine)
             yield pipeline.Service(
                 engine=engine,
-                renderer=renderer,
+                load_renderer=cache(partial(render.load, folders)),
                 sources=tuple(
                     Source(**source.model_dump(exclude={"enabled"}))
                     for source in config.sources

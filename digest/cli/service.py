@@ -296,6 +296,7 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
         signals(lambda: stopped.append(True)),
     ):
         # People read what is printed; machines read the log of each pass as well.
+        service.load_renderer()  # what is wrong with a template is told before anything is done
         logs.begin(config, level=logging.INFO if config.service.log == "json" else logging.WARNING)
         outcome = pipeline.run_pass(
             service,

@@ -54,7 +54,9 @@ class Service:
     """One installation: everything the stages need, as plain values."""
 
     engine: store.Engine
-    renderer: render.Renderer
+    load_renderer: Callable[
+        [], render.Renderer
+    ]  #: the same each time; the first takes half a second, or raises TemplateError
     sources: tuple[Source, ...]
     subscribers: Mapping[str, Subscriber]  #: those of the interests file; see `people` for all
     frame: render.Frame  #: what surrounds every edition; each subscriber's has their own links
@@ -89,6 +91,11 @@ class Service:
     shelf: editions.Shelf = field(
         default_factory=editions.Shelf
     )  #: papers and reasons that many editions have
+
+    @property
+    def renderer(self) -> render.Renderer:
+        """Give the templates, read when they are first needed: many commands render nothing."""
+        return self.load_renderer()
 
     def token(self, purpose: str, standing: Standing | None) -> str:
         """Make a subscriber's token for a link; a preview of somebody unknown has one that opens nothing."""
