@@ -245,6 +245,7 @@ def test_a_word_is_an_acronym_or_a_stem_or_nothing(word: str, found: str) -> Non
         ("Fine Tuning", ["fine", "tune"]),
         ('"The Whales"', ['"the whales"']),
         ('"MoE layers"', ['"MoE layers"']),
+        ('"x"', ['"x"']),
         ('""', []),
         ('"', []),
         ("rout*", ["rout*"]),

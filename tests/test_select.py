@@ -282,6 +282,44 @@ def test_everything_considered_has_one_reason_why_not(number: int, fate: Fate) -
     assert fate == verdict(found, selection, 0, column)
 
 
+def test_what_one_interest_excludes_stays_in_where_another_of_the_reader_names_it() -> None:
+    found = board(
+        [paper(2001, "Whale songs in captivity"), paper(2002, "Zoos and whale songs in captivity")]
+    )
+    songs = interest("whale songs", exclude=("captivity",))
+    one = replace(READER, interests=(songs,))
+    both = replace(READER, interests=(songs, interest("zoos")))
+    columns = found.column_of(np.array([2001, 2002])).tolist()
+    selection = select.select(found, [one, both], [LONG_AGO] * 2, Shown.of_one(()))
+    fates = [[verdict(found, selection, n, column) for column in columns] for n in (0, 1)]
+
+    assert [[Fate.VETOED, Fate.VETOED], [Fate.VETOED, Fate.CHOSEN]] == fates
+
+
+def test_the_interest_that_gave_most_comes_first_and_so_does_the_term() -> None:
+    found = board([paper(2001, "Whale songs", "Noise of ships drowns them. Ships are loud.")])
+    strong, weak = interest("whale songs"), interest("ships", "loud")
+    column = int(found.column_of(np.array([2001]))[0])
+    [ranked] = found.ranked(found.rows([weak, strong]), [column])
+    given = [sum(reason.points for reason in share) for share in ranked.shares]
+
+    assert ["whale songs", "ships"] == [share[0].interest for share in ranked.shares]
+    assert given == sorted(given, reverse=True)
+    for share in ranked.shares:
+        points = [reason.points for reason in share]
+        assert points == sorted(points, reverse=True)
+        assert len(points) > 1
+
+
+def test_an_interest_takes_papers_of_its_sources_and_of_all_where_it_names_none() -> None:
+    found = board(titled(2, "Whale songs"), listed={1001: {"here"}, 1002: {"there"}})
+    anywhere, here = interest("whale songs"), interest("whale songs", sources=("here",))
+    columns = found.column_of(np.array([1001, 1002]))
+    table = found.table[found.rows([anywhere, here])][:, columns] > 0
+
+    assert [[True, True], [True, False]] == table.tolist()
+
+
 def test_readers_who_have_the_same_interest_share_its_reasons_as_one_value() -> None:
     found = board(titled(3, "Whale songs"))
     whale, other = interest("whale"), replace(interest("whale"), name="Other")
