@@ -45,7 +45,7 @@ def people(engine: store.Engine, count: int) -> None:
 def queued(engine: store.Engine, count: int) -> None:
     people(engine, count)
     with store.writing(engine) as connection:
-        assert set(range(1, count + 1)) == editions.save_editions(connection, drafts(count))
+        assert set(range(1, count + 1)) == editions.save_editions(connection, drafts(count)).keys()
 
 
 def claim(
@@ -110,10 +110,10 @@ def test_of_workers_that_save_the_same_editions_one_saves_each(engine: store.Eng
     people(engine, 40)
 
     def save(_worker: int) -> set[int]:
-        saved = set()
+        saved: set[int] = set()
         for start in range(0, 40, 10):
             with store.writing(engine) as connection:
-                saved |= editions.save_editions(connection, drafts(40)[start : start + 10])
+                saved |= editions.save_editions(connection, drafts(40)[start : start + 10]).keys()
         return saved
 
     with ThreadPoolExecutor(4) as pool:
@@ -126,8 +126,8 @@ def test_of_workers_that_save_the_same_editions_one_saves_each(engine: store.Eng
 def test_the_first_of_two_drafts_for_one_day_is_saved(engine: store.Engine) -> None:
     people(engine, 1)
     with store.writing(engine) as connection:
-        assert {1} == editions.save_editions(connection, [*drafts(1), *drafts(1)])
-        assert set() == editions.save_editions(connection, drafts(1))
+        assert {1} == editions.save_editions(connection, [*drafts(1), *drafts(1)]).keys()
+        assert not editions.save_editions(connection, drafts(1))
         assert {"queued": 1} == deliveries.delivery_counts(connection)
 
 

@@ -166,7 +166,7 @@ def compose(engine: store.Engine, *numbers: int, day: int = 21) -> set[int]:
             entries=[Ranked(paper=known[n], points=1500, shares=(why,)) for n in numbers],
             address="me@example.org",
         )
-        return editions.save_editions(connection, [draft])
+        return {*editions.save_editions(connection, [draft])}
 
 
 def test_an_edition_is_unique_by_subscriber_and_local_date(engine: store.Engine) -> None:

@@ -23,7 +23,7 @@ from digest.edition import describe
 from digest.model import Hint, Schedule, Source
 from digest.pipeline.people import as_body
 from digest.settings import load
-from digest.store import subscribers
+from digest.store import deliveries, subscribers
 from tests.conftest import NOW, ROOT
 from tests.one_reader import installation
 
@@ -132,9 +132,8 @@ def test_each_job_that_did_something_is_a_line_in_the_log_with_its_counts(
     pipeline.hint_pass(queued, NOW)
     work(queued, monkeypatch)
     wanted = [
-        told("compose", due=READERS, editions=READERS),
+        told("compose", due=READERS, editions=READERS, sent=READERS),
         told("publish", feeds_changed=1),
-        told("deliver", sent=READERS),
     ]
     assert wanted == log()
 
@@ -181,12 +180,33 @@ def test_what_a_lost_job_was_about_is_hinted_at_again(
     pipeline.hint_pass(queued, NOW, first=False)
     assert {"compose 0": 1, "publish 0": 1} == hinted(queued.engine)
 
-    pipeline.do(queued, Hint("compose", 0), NOW)  # composed, and then the job to deliver is lost
+    pipeline.compose(
+        queued, NOW, shard=0
+    )  # then whoever did it dies, and the job to deliver is lost
     drop_jobs(queued.engine)
     pipeline.hint_pass(queued, NOW, first=False)
     assert {"deliver 0": 1} == hinted(queued.engine)
     work(queued, monkeypatch)
     assert READERS == len(sent(tmp_path))
+
+
+def test_who_composes_sends_these_editions_and_leaves_what_waited_before_to_others(
+    queued: pipeline.Service, tmp_path: Path
+) -> None:
+    pipeline.hint_pass(queued, NOW)
+    pipeline.compose(queued, NOW, shard=0)
+    another = (
+        "A Mixture of Experts at Sea\n\n" + "Ships ask for their way, and a mixture tells. " * 9
+    )
+    (tmp_path / "dumps/two.txt").write_text(another)
+    tomorrow = NOW + timedelta(days=1)
+    pipeline.hint_pass(queued, tomorrow)
+    told = pipeline.do(queued, Hint("compose", 0), tomorrow)
+
+    assert (READERS, READERS) == (told.editions, told.sent)
+    with store.reading(queued.engine) as connection:
+        counts = deliveries.delivery_counts(connection)
+    assert {"sent": READERS, "queued": READERS} == counts
 
 
 def test_a_job_that_comes_twice_sends_nothing_twice(

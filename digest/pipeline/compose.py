@@ -28,6 +28,7 @@ class Composed(NamedTuple):
 
     counts: Counter[str]  #: by what came of each who was due
     subscribers: list[str]  #: whose editions were composed
+    editions: list[int]  #: their numbers
     errors: list[str]
     late: tuple[str, ...]  #: sources that somebody's edition waits for
 
@@ -71,7 +72,7 @@ def compose(
             else subscribers.due(connection, now, within)
         )
         late = () if everyone or not due else _late_sources(service, connection, now)
-    done = Composed(Counter(), [], [], late)
+    done = Composed(Counter(), [], [], [], late)
     batch: Batch | None = None
     for start in range(0, len(due), SHARD):
         if stopping():
@@ -92,9 +93,10 @@ def compose(
         done.counts["held"] += len(people) - len(ready)
         if not ready or not batch:
             continue
-        outcomes, errors = _compose_shard(service, ready, people, batch)
+        outcomes, saved, errors = _compose_shard(service, ready, people, batch)
         done.counts.update(outcomes.values())
-        done.subscribers.extend(each.name for each in ready if outcomes.get(each.id) == "editions")
+        done.subscribers.extend(each.name for each in ready if each.id in saved)
+        done.editions.extend(saved.values())
         done.errors.extend(errors)
     return done
 
@@ -191,8 +193,11 @@ def _compose_shard(
     shard: Sequence[subscribers.Standing],
     known_as: Mapping[int, Subscriber],
     batch: Batch,
-) -> tuple[dict[int, str], list[str]]:
-    """Compose for some subscribers in one transaction; return what came of each, by id, and errors."""
+) -> tuple[dict[int, str], dict[int, int], list[str]]:
+    """Compose for some subscribers in one transaction.
+
+    Return what came of each, by id, the number of each edition, by subscriber, and errors.
+    """
     with store.reading(service.engine) as connection:
         last = editions.last_dates(connection, [each.id for each in shard])
         shown = editions.showings(
@@ -241,7 +246,7 @@ def _compose_shard(
         elif standing.id not in moved:
             outcomes[standing.id] = "already"
         outcomes.setdefault(standing.id, "already")
-    return outcomes, errors
+    return outcomes, saved, errors
 
 
 def _draft(

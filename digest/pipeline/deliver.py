@@ -59,14 +59,16 @@ def deliver(
     *,
     stopping: Stopping = lambda: False,
     limit: int | None = None,
+    within: range | None = None,
     prepare: Prepare | None = None,
 ) -> tuple[Counter[str], list[str]]:
-    """Send what is queued, or the first ``limit``; return counts by the state it ended in, and what went wrong.
+    """Send what is queued; return counts by the state it ended in, and what went wrong.
 
-    Where it is ``stopping``, the messages in flight are the last; what is left stays queued. By default
-    messages are rendered: ``prepare`` may have them ready.
+    At most ``limit``, and of editions with numbers ``within`` a range, where these are given. Where it is
+    ``stopping``, the messages in flight are the last; what is left stays queued. By default messages are
+    rendered: ``prepare`` may have them ready.
     """
-    run = _Run(service, now, stopping, prepare or _prepare, limit)
+    run = _Run(service, now, stopping, prepare or _prepare, limit, within)
     with store.writing(service.engine) as connection:
         doubtful = deliveries.resolve_doubtful(connection, now, service.when_uncertain)
     if doubtful:
@@ -101,6 +103,7 @@ class _Run:
     stopping: Stopping
     prepare: Prepare
     limit: int | None = None  #: deliveries to claim at most
+    within: range | None = None  #: numbers of editions to claim
     backlog: deque[Prepared] = field(default_factory=deque)  #: claimed, and not yet sent
     counts: Counter[str] = field(default_factory=Counter)
     errors: list[str] = field(default_factory=list)
@@ -133,7 +136,9 @@ class _Run:
             most = _CLAIMED_AT_ONCE if self.limit is None else min(self.limit, _CLAIMED_AT_ONCE)
             reach("before claim")
             with store.writing(self.service.engine) as connection:
-                claimed = deliveries.claim(connection, self.now, _LEASE, most, self.full)
+                claimed = deliveries.claim(
+                    connection, self.now, _LEASE, most, self.full, self.within
+                )
             if len(claimed) < most:
                 self.without = self.full
             if not claimed:

@@ -6,6 +6,7 @@ tick, and one too many finds nothing to do.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -106,9 +107,18 @@ def _compose(
     service: Service, shard: int, now: datetime, stopping: Stopping, gathered: Gather
 ) -> Outcome:
     done = compose(service, now, shard=shard, stopping=stopping, gathered=gathered)
+    sent: Counter[str] = Counter()
+    unsent: list[str] = []
+    if done.editions:  # who composed them has what they are made of at hand; others would load it
+        made = range(min(done.editions), max(done.editions) + 1)
+        sent, unsent = deliver(service, now, stopping=stopping, limit=SHARD, within=made)
     changed, unpublished = publish(service, now, done.subscribers, stream=False)
-    errors = (*done.errors, *unpublished)
-    return Outcome(**composed_counts(done), feeds_changed=changed, errors=errors)
+    return Outcome(
+        **composed_counts(done),
+        **delivered_counts(sent),
+        feeds_changed=changed,
+        errors=(*done.errors, *unsent, *unpublished),
+    )
 
 
 def _deliver(service: Service, now: datetime, stopping: Stopping) -> Outcome:

@@ -137,14 +137,18 @@ def claim(
     lease: timedelta,
     limit: int,
     without: Collection[str] = (),
+    within: range | None = None,
 ) -> list[Delivery]:
     """Claim queued deliveries, and those whose lease ran out before their message was on its way.
 
-    Those to the domains of ``without`` are left for later.
+    Those to the domains of ``without`` are left for later; where ``within`` is given, other editions
+    are left to others.
     """
     if not limit:
         return []
     others = [func.lower(_row.address).not_like(f"%@{domain}") for domain in sorted(without)]
+    if within is not None:
+        others.append(_row.edition_id.between(within.start, within.stop - 1))
     clock = database_clock(connection)
     free = (
         select(_row.edition_id)

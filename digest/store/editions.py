@@ -110,14 +110,14 @@ class Draft(NamedTuple):
 
 def save_editions(
     connection: Connection, drafts: Sequence[Draft], known: shares.Saved | None = None
-) -> set[int]:
-    """Freeze editions and queue their deliveries; return the ids of the subscribers whose were saved.
+) -> dict[int, int]:
+    """Freeze editions and queue their deliveries; return the number of each that was saved, by subscriber.
 
     The others had an edition of that local date already; so has the second of two drafts alike. ``known``
     are the shares that editions of this pass saved before, in transactions that were committed.
     """
     if not drafts:
-        return set()
+        return {}
     stored = _stored(connection)
     known = {} if known is None else known
     ids = shares.next_ids(connection, "edition", len(drafts))
@@ -167,7 +167,7 @@ def save_editions(
             if each.address
         ],
     )
-    return {each.subscriber_id for _, each in saved}
+    return {each.subscriber_id: edition_id for edition_id, each in saved}
 
 
 def _stored(connection: Connection) -> Callable[[Column[Any], Any], Any]:
