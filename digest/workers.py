@@ -37,6 +37,7 @@ _CLEAR_JOBS = (
 _CLEAR_WORKERS = f"DELETE FROM {_DEAD}"  # noqa: S608 - words of ours
 _WAITING = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo'"
 _A_WHILE = 5.0  # seconds
+_MAIL_AGAIN = 60.0  # seconds; until then editions are composed, for feeds, and jobs to deliver try
 _GONE = (exceptions.ProcrastinateException, psycopg.Error, psycopg_pool.PoolTimeout)
 _NOTHING_DONE = {"due", "held"}  # all there is to count while a source is late, at each tick
 _FRESH = timedelta(minutes=10)  # what was gathered from the same dumps serves so long
@@ -81,9 +82,13 @@ def work(
     ``service`` is asked at each job: the configuration may have been edited.
     """
     app, gathered = _app(engine), _Gathered()
+    mail_from = (
+        0.0  # monotonic: before then nobody is made to wait for a mail server that was not there
+    )
 
     @app.task(name=_TASK, pass_context=True)
     def do(context: JobContext, kind: Any, shard: int) -> None:
+        nonlocal mail_from
         try:
             outcome = pipeline.do(
                 service(),
@@ -91,12 +96,15 @@ def work(
                 datetime.now(UTC),
                 stopping=context.should_abort,
                 gathered=gathered,
+                sending=time.monotonic() >= mail_from,
             )
         except DigestError as error:  # the tick hints again
             log.warning("%s", error)
         except Exception:
             log.exception("this job failed")
         else:
+            if not outcome.good:
+                mail_from = time.monotonic() + _MAIL_AGAIN
             counts = outcome.counts
             if counts.keys() - _NOTHING_DONE:
                 facts = {"kind": kind, "shard": shard, **counts}

@@ -8,7 +8,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import time, timedelta
+from importlib import import_module
 from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 from click.testing import CliRunner
@@ -20,6 +22,7 @@ from digest.cli.clock import Serving
 from digest.cli.context import Context
 from digest.cli.status import screen
 from digest.edition import describe
+from digest.errors import DeliveryError
 from digest.model import Hint, Schedule, Source
 from digest.pipeline.people import as_body
 from digest.settings import load
@@ -207,6 +210,31 @@ def test_who_composes_sends_these_editions_and_leaves_what_waited_before_to_othe
     with store.reading(queued.engine) as connection:
         counts = deliveries.delivery_counts(connection)
     assert {"sent": READERS, "queued": READERS} == counts
+
+
+def test_editions_do_not_wait_for_a_mail_server_that_is_not_there(
+    queued: pipeline.Service, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending: list[bool] = []
+
+    def do(service: pipeline.Service, hint: Hint, _now: object, **given: Any) -> pipeline.Outcome:
+        if hint.kind == "compose":
+            sending.append(given["sending"])
+        return real(service, hint, NOW, **given)
+
+    def nowhere() -> NoReturn:
+        raise DeliveryError("no server")
+
+    real = pipeline.do
+    monkeypatch.setattr(pipeline, "do", do)
+    for module in ("compose", "hints"):
+        monkeypatch.setattr(import_module(f"digest.pipeline.{module}"), "SHARD", 3)
+    pipeline.hint_pass(queued, NOW)
+    workers.work(queued.engine, lambda: replace(queued, open_sender=nowhere), until_empty=True)
+
+    assert [True, False, False] == sending
+    with store.reading(queued.engine) as connection:
+        assert {"queued": READERS} == deliveries.delivery_counts(connection)
 
 
 def test_a_job_that_comes_twice_sends_nothing_twice(

@@ -88,11 +88,15 @@ def do(
     *,
     stopping: Stopping = lambda: False,
     gathered: Gather = gather,
+    sending: bool = True,
 ) -> Outcome:
-    """Do what a hint says, as far as there is something to do; record what came of it."""
+    """Do what a hint says, as far as there is something to do; record what came of it.
+
+    Who composes goes on to send these editions, where it is ``sending``: what they are made of is at hand.
+    """
     started_at = datetime.now(UTC)
     if hint.kind == "compose":
-        outcome = _compose(service, hint.shard, now, stopping, gathered)
+        outcome = _compose(service, hint.shard, now, stopping, gathered, sending)
     elif hint.kind == "deliver":
         outcome = _deliver(service, now, stopping)
     else:
@@ -104,12 +108,17 @@ def do(
 
 
 def _compose(
-    service: Service, shard: int, now: datetime, stopping: Stopping, gathered: Gather
+    service: Service,
+    shard: int,
+    now: datetime,
+    stopping: Stopping,
+    gathered: Gather,
+    sending: bool,
 ) -> Outcome:
     done = compose(service, now, shard=shard, stopping=stopping, gathered=gathered)
     sent: Counter[str] = Counter()
     unsent: list[str] = []
-    if done.editions:  # who composed them has what they are made of at hand; others would load it
+    if sending and done.editions:
         made = range(min(done.editions), max(done.editions) + 1)
         sent, unsent = deliver(service, now, stopping=stopping, limit=SHARD, within=made)
     changed, unpublished = publish(service, now, done.subscribers, stream=False)
