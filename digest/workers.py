@@ -82,9 +82,8 @@ def work(
     ``service`` is asked at each job: the configuration may have been edited.
     """
     app, gathered = _app(engine), _Gathered()
-    mail_from = (
-        0.0  # monotonic: before then nobody is made to wait for a mail server that was not there
-    )
+    # Monotonic; before then nobody's edition waits for a mail server that was slow, or not there.
+    mail_from = 0.0
 
     @app.task(name=_TASK, pass_context=True)
     def do(context: JobContext, kind: Any, shard: int) -> None:
@@ -103,7 +102,7 @@ def work(
         except Exception:
             log.exception("this job failed")
         else:
-            if not outcome.good:
+            if not outcome.good or outcome.seconds.get("deliver", 0.0) > _A_WHILE:
                 mail_from = time.monotonic() + _MAIL_AGAIN
             counts = outcome.counts
             if counts.keys() - _NOTHING_DONE:

@@ -7,9 +7,11 @@ import os
 import re
 import shutil
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from email import message_from_bytes, policy
 from pathlib import Path
 from typing import NamedTuple
@@ -373,6 +375,15 @@ def test_init_guesses_the_time_zone_and_takes_an_address(
     assert 0 == digest("--config", "papers/config/digest.toml", "check").code
 
 
+def test_init_takes_the_address_out_of_a_customary_email(
+    digest: Digest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("EMAIL", "Ann Example <ann@example.org>")
+    digest("init", "papers")
+
+    assert 'email = "ann@example.org"' in (tmp_path / "papers/config/interests.toml").read_text()
+
+
 @pytest.mark.parametrize(
     ("option", "value", "why"),
     [
@@ -388,6 +399,40 @@ def test_init_writes_nothing_that_check_would_refuse(
     assert 2 == told.code
     assert why in told.err
     assert not (tmp_path / "papers").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["run", "--all", "--now", NOW],
+        ["serve"],
+        ["preview"],
+        ["feeds", "revoke", "me"],
+        ["subscribers", "resume", "me"],
+    ],
+    ids=" ".join,
+)
+def test_what_is_wrong_with_a_template_is_told_before_anything_is_done(
+    passed: Digest, tmp_path: Path, command: list[str]
+) -> None:
+    (tmp_path / "own/email").mkdir(parents=True)
+    (tmp_path / "own/email/foot.html.j2").write_text("\n{% if %}")
+    config = tmp_path / "config/digest.toml"
+    config.write_text(config.read_text().replace("[service]", '[service]\ntemplates = "own"', 1))
+    before = everything_in(tmp_path / "var")
+    told = passed(*command)
+
+    assert 1 == told.code
+    assert "own/email/foot.html.j2:2: " in told.err
+    assert before == everything_in(tmp_path / "var")
+    assert 0 == passed("status").code
+
+
+def everything_in(folder: Path) -> dict[str, bytes]:
+    with closing(sqlite3.connect(folder / "digest.db")) as database:
+        stored = "\n".join(database.iterdump()).encode()
+    found = (path for path in sorted(folder.rglob("*")) if path.is_file())
+    return {str(p): stored if "digest.db" in p.name else p.read_bytes() for p in found}
 
 
 def test_a_zone_that_does_not_exist_becomes_utc(

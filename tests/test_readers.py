@@ -7,6 +7,7 @@ import os
 import shutil
 import sqlite3
 import subprocess
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -277,8 +278,10 @@ def test_reader_follows_a_private_feed_until_it_is_revoked(web: Served) -> None:
         mine.add_feed(url := f"{web.site}/{feed.path}.xml")
         first, again = mine.update_feed(url), mine.update_feed(url)
         pipeline.revoke(web.service, "me", NOW)
-        while httpx.get(url).status_code != 410:  # on PostgreSQL an answer may be a second old
-            pass
+        if web.service.engine.dialect.name == "postgresql":  # there an answer may be a second old
+            end = time.monotonic() + 5
+            while httpx.get(url).status_code != 410 and time.monotonic() < end:
+                pass
         with pytest.raises(reader.ParseError) as refused:
             mine.update_feed(url)
 

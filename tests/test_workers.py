@@ -212,6 +212,20 @@ def test_who_composes_sends_these_editions_and_leaves_what_waited_before_to_othe
     assert {"sent": READERS, "queued": READERS} == counts
 
 
+def test_what_cannot_be_sent_at_once_is_left_to_a_job_to_deliver(
+    queued: pipeline.Service, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hints = import_module("digest.pipeline.hints")
+    monkeypatch.setattr(hints, "_AT_ONCE", -1.0)
+    pipeline.hint_pass(queued, NOW)
+    told = pipeline.do(queued, Hint("compose", 0), NOW)
+
+    assert (READERS, 0) == (told.editions, told.sent)
+    assert 1 == hinted(queued.engine)["deliver 0"]
+    assert READERS == pipeline.do(queued, Hint("deliver", 0), NOW).sent
+    assert READERS == len(sent(tmp_path))
+
+
 def test_editions_do_not_wait_for_a_mail_server_that_is_not_there(
     queued: pipeline.Service, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -217,8 +217,7 @@ class Serving:
         from digest import pipeline
         from digest.cli import logs
 
-        service = opened.enter_context(self._context.service(config))
-        service.load_renderer()  # what is wrong with a template is told now
+        service = opened.enter_context(self._context.service(config, renders=True))
         people = len(service.subscribers) + pipeline.count_signed_up(service)
         if self.listen:
             from digest import web

@@ -79,20 +79,25 @@ class Context:
         return settings.load(self.path, os.environ, people=people)
 
     @contextmanager
-    def service(self, config: Config | None = None) -> Iterator[Service]:
-        """Open the installation; the database is made where there is none."""
+    def service(self, config: Config | None = None, *, renders: bool = False) -> Iterator[Service]:
+        """Open the installation; the database is made where there is none.
+
+        Who ``renders`` is told what is wrong with a template before anything is done.
+        """
         from digest import pipeline, render, store
         from digest.model import DeliveryState, Source
 
         collect_seldom()
         config = config or self.load()
-        folders = template_folders(config)
+        load_renderer = cache(partial(render.load, template_folders(config)))
+        if renders:
+            load_renderer()
         engine = store.connect(config.service.database)
         try:
             store.require_current(engine)
             yield pipeline.Service(
                 engine=engine,
-                load_renderer=cache(partial(render.load, folders)),
+                load_renderer=load_renderer,
                 sources=tuple(
                     Source(**source.model_dump(exclude={"enabled"}))
                     for source in config.sources

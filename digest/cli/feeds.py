@@ -55,7 +55,7 @@ def revoke(context: Context, name: str) -> None:
     """
     from digest import pipeline
 
-    with context.service() as service:
+    with context.service(renders=True) as service:
         person = subscriber(service, name)
         pipeline.revoke(service, person.name, datetime.now(UTC))
         found = [feed for feed in pipeline.feed_list(service) if feed.subscriber == person.name]

@@ -132,7 +132,7 @@ def add(
         told = (f"{_OPTION.get(field, f'--{field}')}: {text}" for field, text in problems.items())
         raise click.UsageError("\n".join(told))
     now = datetime.now(UTC)
-    with context.service() as service:
+    with context.service(renders=True) as service:
         joined = pipeline.sign_up(service, replace(person, name=name), now, welcome=not quiet)
         if not joined:
             raise click.ClickException(
@@ -208,7 +208,7 @@ def resume(context: Context, name: str) -> None:
 def _set(context: Context, name: str, unsubscribed_at: datetime | None) -> None:
     from digest import pipeline
 
-    with context.service() as service:
+    with context.service(renders=True) as service:
         subscriber(service, name)
         pipeline.set_unsubscribed(service, name, unsubscribed_at, datetime.now(UTC))
 

@@ -63,7 +63,8 @@ def init(folder: Path, email: str | None, timezone: str | None, deploy: bool) ->
 
     target = folder / "config"
     zone = _right(tables.TimeZone, timezone, "--timezone") if timezone else _machine_zone()
-    email = _right(tables.Address, email, "--email") if email else None
+    if email:  # in EMAIL there may be a name before it
+        email = _right(tables.Address, parseaddr(email)[1] or email, "--email (or EMAIL)")
     # The example reads the seeds that come with the source; an installation asks the live API.
     changes = {'path = "seeds"': 'path = "dumps"', "enabled = false": "enabled = true "}
     changes['timezone = "Europe/London"  '] = f"timezone = {_quoted(zone)}  "
@@ -246,7 +247,7 @@ def preview(
         return
     from digest import deliver, pipeline
 
-    with context.service() as service:
+    with context.service(renders=True) as service:
         person = subscriber(service, name)
         asked = [source for source in service.sources if source.kind == "folder" or now is None]
         # Papers are seen when they are, whatever time is played.
@@ -292,11 +293,10 @@ def run(context: Context, everyone: bool, now: datetime | None) -> None:
 
     stopped: list[bool] = []
     with (
-        context.service(config := context.load()) as service,
+        context.service(config := context.load(), renders=True) as service,
         signals(lambda: stopped.append(True)),
     ):
         # People read what is printed; machines read the log of each pass as well.
-        service.load_renderer()  # what is wrong with a template is told before anything is done
         logs.begin(config, level=logging.INFO if config.service.log == "json" else logging.WARNING)
         outcome = pipeline.run_pass(
             service,

@@ -6,9 +6,9 @@ tick, and one too many finds nothing to do.
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from datetime import UTC, datetime
 
 from digest import store
@@ -25,6 +25,8 @@ from digest.pipeline.record import forget, record_interests
 from digest.pipeline.service import Service
 from digest.store import deliveries, subscribers
 
+_AT_ONCE = 10.0  # seconds that who composed may send for
+_PUBLISH = Hint("publish", 0)
 _MOST = 64  # hints to deliver that wait at once; workers go on as long as there is something
 
 Stopping = Callable[[], bool]
@@ -46,34 +48,36 @@ def hint_pass(
         register(service, now)
         record_interests(service, now)
     outcome = Outcome(errors=tuple(trouble))
-    shards: dict[int, int] = {}
-    waiting = 0
     with store.leading(service.engine) as leads:
+        # Who does not lead would hint before the dumps are read: editions without today's papers.
         if leads:
-            outcome = _read(service, now, trouble)
-        with store.writing(service.engine) as connection:
-            if leads:  # before the dumps are read, editions would be without today's papers
-                shards = subscribers.due_shards(connection, now, SHARD)
-                waiting = deliveries.claimable(connection, now, _MOST * SHARD)
-            hints = [Hint("compose", shard) for shard in shards]
-            hints += [Hint("deliver", number) for number in range(-(-waiting // SHARD))]
-            hints += [Hint("publish", 0)] if first or outcome.dumps or shards else []
-            service.hint(connection, hints)
-    outcome = replace(outcome, due=sum(shards.values()))
+            outcome = _lead(service, now, first, trouble)
+        elif first:
+            with store.writing(service.engine) as connection:
+                service.hint(connection, [_PUBLISH])
     put_on_record(service, started_at, outcome)
     return outcome
 
 
-def _read(service: Service, now: datetime, trouble: Sequence[str]) -> Outcome:
-    """Do what one machine alone does: read dumps and bounces, send the mails about requests, forget what is old."""
-    forget(service, now)
+def _lead(service: Service, now: datetime, first: bool, trouble: Sequence[str]) -> Outcome:
+    """Do what one machine alone does. What is due is hinted at before mail servers are asked: they may be slow."""
     read = ingest_sources(service, now)
+    with store.writing(service.engine) as connection:
+        shards = subscribers.due_shards(connection, now, SHARD)
+        waiting = deliveries.claimable(connection, now, _MOST * SHARD)
+        hints = [Hint("compose", shard) for shard in shards]
+        hints += [Hint("deliver", number) for number in range(-(-waiting // SHARD))]
+        if first or shards or any(not each.error for each in read):
+            hints.append(_PUBLISH)
+        service.hint(connection, hints)
+    forget(service, now)
     back, unread = read_bounces(service, now)
     unmailed = send_mails(service, now)
     return Outcome(
         dumps=sum(not each.error for each in read),
         new_papers=sum(each.new for each in read),
         rejected=sum(each.rejected for each in read),
+        due=sum(shards.values()),
         suppressed=back["suppressed"],
         left=back["left"],
         odd=back["odd"],
@@ -116,17 +120,26 @@ def _compose(
     sending: bool,
 ) -> Outcome:
     done = compose(service, now, shard=shard, stopping=stopping, gathered=gathered)
+    changed, unpublished = publish(service, now, done.subscribers, stream=False)
     sent: Counter[str] = Counter()
     unsent: list[str] = []
+    began = time.monotonic()
     if sending and done.editions:
         made = range(min(done.editions), max(done.editions) + 1)
-        sent, unsent = deliver(service, now, stopping=stopping, limit=SHARD, within=made)
-    changed, unpublished = publish(service, now, done.subscribers, stream=False)
+        sent, unsent = deliver(
+            service,
+            now,
+            # A slow server, or a pace, holds nobody else's edition up: a job to deliver does the rest.
+            stopping=lambda: stopping() or time.monotonic() - began > _AT_ONCE,
+            limit=SHARD,
+            within=made,
+        )
     return Outcome(
         **composed_counts(done),
         **delivered_counts(sent),
         feeds_changed=changed,
-        errors=(*done.errors, *unsent, *unpublished),
+        errors=(*done.errors, *unpublished, *unsent),
+        seconds={"deliver": time.monotonic() - began},
     )
 
 

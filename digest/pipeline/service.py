@@ -54,9 +54,8 @@ class Service:
     """One installation: everything the stages need, as plain values."""
 
     engine: store.Engine
-    load_renderer: Callable[
-        [], render.Renderer
-    ]  #: the same each time; the first takes half a second, or raises TemplateError
+    #: the same each time; the first takes half a second, or raises TemplateError
+    load_renderer: Callable[[], render.Renderer]
     sources: tuple[Source, ...]
     subscribers: Mapping[str, Subscriber]  #: those of the interests file; see `people` for all
     frame: render.Frame  #: what surrounds every edition; each subscriber's has their own links

@@ -166,12 +166,16 @@ def leading(engine: Engine) -> Iterator[bool]:
     """Tell whether nobody else leads now, and lead until the end of the block.
 
     On SQLite there is one machine. On PostgreSQL it is an advisory lock of the session: free at once when
-    the one who had it is gone.
+    the process that had it is gone, and within a minute when its machine is.
     """
     if engine.dialect.name != "postgresql":
         yield True
         return
     with _explained(engine), engine.connect() as connection:
+        for name, value in (("idle", 30), ("interval", 10), ("count", 3)):
+            connection.execute(
+                text(f"SET tcp_keepalives_{name} = {value}")
+            )  # the server's: it asks
         free = connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('digest lead'))"))
         connection.commit()
         try:
