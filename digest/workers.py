@@ -37,6 +37,7 @@ _CLEAR_JOBS = (
 _CLEAR_WORKERS = f"DELETE FROM {_DEAD}"  # noqa: S608 - words of ours
 _WAITING = "SELECT queueing_lock FROM procrastinate_jobs WHERE status = 'todo'"
 _A_WHILE = 5.0  # seconds
+_CUT_SHORT = 10.0  # seconds of sending, after which who composed leaves the rest to others
 _MAIL_AGAIN = 60.0  # seconds; until then editions are composed, for feeds, and jobs to deliver try
 _GONE = (exceptions.ProcrastinateException, psycopg.Error, psycopg_pool.PoolTimeout)
 _NOTHING_DONE = {"due", "held"}  # all there is to count while a source is late, at each tick
@@ -102,7 +103,7 @@ def work(
         except Exception:
             log.exception("this job failed")
         else:
-            if not outcome.good or outcome.seconds.get("deliver", 0.0) > _A_WHILE:
+            if not outcome.good or outcome.seconds.get("deliver", 0.0) > _CUT_SHORT:
                 mail_from = time.monotonic() + _MAIL_AGAIN
             counts = outcome.counts
             if counts.keys() - _NOTHING_DONE:
