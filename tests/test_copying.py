@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import uuid
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import replace
@@ -11,12 +9,12 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import create_engine, delete, func, make_url, select, text, update
+from sqlalchemy import delete, func, select, update
 
 from digest import pipeline, store
 from digest.errors import StoreError
 from digest.store import copying, editions, numbers, schema, shares, subscribers
-from tests.conftest import NOW
+from tests.conftest import NOW, empty_database
 from tests.one_reader import compose, installation
 from tests.test_cli import Digest, digest
 from tests.test_people import signed_up
@@ -27,22 +25,11 @@ __all__ = ["digest"]
 @pytest.fixture(params=["sqlite", "postgresql"])
 def other(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[store.Engine]:
     """An empty store to copy into, on each database."""
-    server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
-    url, name = f"sqlite:///{tmp_path}/other.db", f"digest_{uuid.uuid4().hex}"
-    if request.param == "postgresql":
-        if not server:
-            pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: PostgreSQL is not tested")
-        admin = create_engine(server, isolation_level="AUTOCOMMIT")
-        with admin.connect() as connection:
-            connection.execute(text(f"CREATE DATABASE {name}"))
-        url = make_url(server).set(database=name).render_as_string(hide_password=False)
-    engine = store.connect(url)
-    yield engine
-    engine.dispose()
-    if request.param == "postgresql":
-        with admin.connect() as connection:
-            connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-        admin.dispose()
+    (tmp_path / "other").mkdir()
+    with empty_database(request.param, tmp_path / "other") as url:
+        engine = store.connect(url)
+        yield engine
+        engine.dispose()
 
 
 def filled(engine: store.Engine, folder: Path) -> pipeline.Service:

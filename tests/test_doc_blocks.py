@@ -9,17 +9,15 @@ import re
 import subprocess
 import sys
 import tomllib
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 import yaml
-from sqlalchemy import create_engine, make_url, text
 
 from tests import reference
-from tests.conftest import ROOT, SEEDS
+from tests.conftest import ROOT, SEEDS, empty_postgres
 from tests.test_cli import Digest, digest
 
 __all__ = ["digest"]
@@ -194,15 +192,8 @@ def empty_database() -> Iterator[str]:
     server = os.environ.get("DIGEST_TEST_POSTGRES_URL")
     if not server:
         pytest.skip("DIGEST_TEST_POSTGRES_URL is not set: nothing moves to PostgreSQL")
-    name = f"digest_{uuid.uuid4().hex}"
-    admin = create_engine(server, isolation_level="AUTOCOMMIT")
-    with admin.connect() as connection:
-        connection.execute(text(f"CREATE DATABASE {name}"))
-    made = make_url(server).set(database=name, drivername="postgresql")
-    yield made.render_as_string(hide_password=False)
-    with admin.connect() as connection:
-        connection.execute(text(f"DROP DATABASE {name} WITH (FORCE)"))
-    admin.dispose()
+    with empty_postgres(server) as made:
+        yield made.replace("postgresql+psycopg:", "postgresql:")  # as the page writes it
 
 
 def test_an_installation_moves_to_postgresql_by_the_page_and_workers_send_nothing_twice(
