@@ -27,7 +27,7 @@ from sqlalchemy import create_engine, make_url, text
 from bench import report
 from digest import store
 from digest.deliver.answers import brief
-from digest.model import DeliveryState, Paper, Ranked, Reason
+from digest.model import DeliveryState, Paper, Ranked, Reason, as_share
 from digest.store import deliveries, editions, schema, subscribers
 from digest.store.deliveries import Mark
 
@@ -61,7 +61,7 @@ def databases(folder: Path) -> Iterator[dict[str, str]]:
 def drafts(day: int, *, reasons: bool = False) -> list[editions.Draft]:
     """Make up what one day brings: papers of the last month, most of them new on few days."""
     chance = random.Random(day)
-    why = (
+    why = as_share(
         Reason(interest="Language agents", term="multi-agent", field="title", points=2500),
         Reason(interest="Language agents", term="tool use", field="abstract", points=830),
     )

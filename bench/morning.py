@@ -46,7 +46,7 @@ from bench.ledger import databases
 from bench.render import by_mail, with_premailer
 from digest import edition as rules
 from digest import pipeline, render, store
-from digest.cli.context import collect_seldom
+from digest.cli.context import tune_memory
 from digest.deliver.smtp import _Pool
 from digest.model import Dump, Sighting
 from digest.pipeline.people import as_body, known
@@ -135,7 +135,7 @@ def people(connection: store.Connection, interests: Sequence[Any], count: int) -
 
 def morning(made: pipeline.Service, count: int) -> tuple[dict[str, float], float]:
     """Compose for everybody and deliver; the CPU seconds by stage, and in all."""
-    collect_seldom()
+    tune_memory()
     before = time.process_time()
     with apart() as spent:
         started = time.process_time()

@@ -37,7 +37,7 @@ import premailer
 from bench import ROOT, report
 from bench.select import some_interests, some_papers, some_subscribers
 from digest import rank, render
-from digest.model import Edition, Entry, Signals
+from digest.model import Edition, Entry, Share, Signals
 from digest.rank.select import Shown, entries, select
 from digest.render import templates, tried, view
 from digest.render.fragments import Press
@@ -160,10 +160,10 @@ def spent(make: Callable[[Edition, render.Frame], object], mails: Mails) -> floa
 
 def unknown(found: Sequence[Edition]) -> dict[int, float]:
     """Of a reader's shares, how many nobody before had, after so many readers."""
-    seen: set[int] = set()
+    seen: set[tuple[str, Share]] = set()
     told = {}
     for number, edition in enumerate(found, 1):
-        mine = [id(share) for entry in edition.entries for share in entry.shares]
+        mine = [(e.paper.uid, share) for e in edition.entries for share in e.shares]
         if number in (100, 300, READERS):
             told[number] = sum(each not in seen for each in mine) / len(mine)
         seen.update(mine)

@@ -36,7 +36,7 @@ from bench import report, select
 from bench.delivery import service
 from bench.morning import people
 from digest import pipeline, store, workers
-from digest.cli.context import collect_seldom
+from digest.cli.context import tune_memory
 from digest.deliver import Answer, Kind, MayGo, Pace, Sender
 from digest.model import Dump, Message, Paper, Sighting
 from digest.store import deliveries
@@ -90,7 +90,7 @@ def ticking(url: str, folder: Path, readers: int, papers: Sequence[Paper]) -> pi
 
 def work(url: str, folder: Path) -> None:
     """What `digest worker --until-empty` does, in a process of its own."""
-    collect_seldom()  # as the command line does
+    tune_memory()  # as the command line does
     made = installed(url, folder)
     workers.work(made.engine, lambda: made, until_empty=True)
     os._exit(0)  # what the parent had opened is the parent's

@@ -28,7 +28,7 @@ from sqlalchemy import text
 
 from digest import store
 from digest.deliver.answers import brief
-from digest.model import DeliveryState, Paper, Ranked, Reason
+from digest.model import DeliveryState, Paper, Ranked, Reason, Share, as_share
 from digest.store import deliveries, editions, schema, subscribers
 from digest.store.deliveries import Mark
 
@@ -42,13 +42,15 @@ FIRST = {"with a lookback": 30, "with old reasons": 100}  # the first day that h
 Spent = defaultdict[str, list[float]]
 
 
-def some_papers(day: int) -> list[tuple[Paper, tuple[Reason, ...]]]:
+def some_papers(day: int) -> list[tuple[Paper, Share]]:
     """Make up the papers of the month before a day, with why they are chosen."""
     ids = range(max(0, day - LOOKBACK.days) * NEW + 1, (day + 1) * NEW + 1)
     return [
         (
             Paper(title="", abstract="", id=each),
-            (Reason(interest="Language agents", term=f"term {each}", field="title", points=2500),),
+            as_share(
+                Reason(interest="Language agents", term=f"term {each}", field="title", points=2500)
+            ),
         )
         for each in ids
     ]

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from typing import Literal
 
-from digest.model import Edition, Entry, Paper, Reason, Section, Signals
+from digest.model import Edition, Entry, Paper, Reason, Section, Signals, as_share, flattened
 
 DAY = date(2025, 3, 14)
 
@@ -112,25 +112,31 @@ def _trend(points: int) -> Reason:
 
 _SHARES = {  #: by the last digit of a paper's id
     EXPERTS.id: (
-        (
+        as_share(
             _reason("Mixture of experts", "mixture of experts", "title", 2_100),
             _reason("Mixture of experts", "router", "abstract", 1_000),
         ),
-        (_trend(600),),
+        as_share(_trend(600)),
     ),
     ADAPTERS.id: (
-        (
+        as_share(
             _reason("Fine-tuning", "fine-tuning", "title", 1_400),
             _reason("Fine-tuning", "LoRA", "abstract", 1_200),
         ),
-        (_reason("Mixture of experts", "adapters", "title", 300),),
-        (_trend(-40),),
+        as_share(_reason("Mixture of experts", "adapters", "title", 300)),
+        as_share(_trend(-40)),
     ),
-    RETRIEVAL.id: ((_reason("Retrieval", "retrieval", "title", 1_900),), (_trend(20),)),
-    BENCHMARK.id: ((_reason("Long context", "long contexts", "abstract", 1_100),), (_trend(300),)),
-    VISION.id: ((_reason("Mixture of experts", "tokens", "abstract", 900),),),
-    AGENTS.id: ((_reason("Retrieval", "program", "abstract", 700),),),
-    SPEECH.id: ((_trend(340),),),
+    RETRIEVAL.id: (
+        as_share(_reason("Retrieval", "retrieval", "title", 1_900)),
+        as_share(_trend(20)),
+    ),
+    BENCHMARK.id: (
+        as_share(_reason("Long context", "long contexts", "abstract", 1_100)),
+        as_share(_trend(300)),
+    ),
+    VISION.id: (as_share(_reason("Mixture of experts", "tokens", "abstract", 900)),),
+    AGENTS.id: (as_share(_reason("Retrieval", "program", "abstract", 700)),),
+    SPEECH.id: (as_share(_trend(340)),),
 }
 
 
@@ -139,7 +145,7 @@ def _entry(paper: Paper, **known: object) -> Entry:
     entry = Entry(
         paper=paper,
         signals=Signals(featured_on=DAY, upvotes=43, comments=1, stars=1_204),
-        points=sum(reason.points for share in shares for reason in share),
+        points=sum(reason.points for reason in flattened(shares)),
         shares=shares,
     )
     return entry._replace(**known)  # type: ignore[arg-type]

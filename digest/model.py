@@ -5,6 +5,7 @@ Times are aware UTC, dates are calendar dates, points are integer thousandths.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
@@ -12,7 +13,7 @@ from email import message_from_bytes, policy
 from enum import StrEnum
 from itertools import chain
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, NewType
 from urllib.parse import quote
 
 
@@ -141,7 +142,7 @@ class Interest:
 
 
 class Reason(NamedTuple):
-    """One term of a score. The reasons of a paper add up to its points, exactly. Made by the million: a tuple."""
+    """One term of a score. The reasons of a paper add up to its points, exactly."""
 
     interest: str | None  #: None for terms that belong to no interest
     term: str
@@ -150,13 +151,27 @@ class Reason(NamedTuple):
 
 
 #: What one interest gave a paper, or a term that belongs to none: its reasons, strongest first. Readers of a
-#: batch who have the interest share one value, so that what is made of it once serves them all.
-Share = tuple[Reason, ...]
+#: batch who have the interest share one value, so that what is made of it once serves them all. There are
+#: hundreds of thousands in a large batch: so it is text, as it is stored, a third of what its reasons would take.
+Share = NewType("Share", str)
+
+
+def as_share(*reasons: Reason) -> Share:
+    """The reasons of one interest as JSON: its name, then term, field and points of each."""
+    written = [reasons[0].interest, *[reason[1:] for reason in reasons]]
+    return Share(json.dumps(written, ensure_ascii=False, separators=(",", ":")))
+
+
+def reasons_of(share: Share) -> tuple[Reason, ...]:
+    """The reasons of a share; ValueError where it is damaged."""
+    interest, *reasons = json.loads(share)
+    return tuple([Reason(interest, *reason) for reason in reasons])
 
 
 def flattened(shares: Iterable[Share]) -> tuple[Reason, ...]:
     """All reasons of a paper, strongest first."""
-    return tuple(sorted(chain.from_iterable(shares), key=lambda reason: -reason.points))
+    reasons = chain.from_iterable(map(reasons_of, shares))
+    return tuple(sorted(reasons, key=lambda reason: -reason.points))
 
 
 class Section(StrEnum):

@@ -17,7 +17,6 @@ from digest.model import Edition, Entry, Paper, Reason, Section, Signals
 from digest.render import fragments, mime, templates
 from digest.render.fragments import Bodies, Press
 from digest.render.frame import Layout, cleaned
-from digest.render.reasons import by_interest
 from tests.test_render import (
     FRAME,
     HUGE,
@@ -29,6 +28,7 @@ from tests.test_render import (
     RENDERER,
     SMALL,
     TEMPLATES,
+    by_interest,
     edition,
     shadowed,
 )

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from sqlalchemy import Row
 
 from digest import store
-from digest.model import Delivery, DeliveryState, Paper, Ranked, Reason, Section
+from digest.model import Delivery, DeliveryState, Paper, Ranked, Reason, Section, as_share
 from digest.store import deliveries, editions, schema, subscribers
 from digest.store.deliveries import Mark
 from tests.conftest import NOW
@@ -21,7 +21,7 @@ from tests.conftest import NOW
 LEASE = timedelta(minutes=15)
 OVER = timedelta(seconds=-5)
 LATER = NOW + timedelta(minutes=3)
-WHY = (Reason(interest="I", term="t", field="title", points=1500),)
+WHY = as_share(Reason(interest="I", term="t", field="title", points=1500))
 ENTRY = Ranked(paper=Paper(title="", abstract="", id=7), points=1500, shares=(WHY,))
 
 

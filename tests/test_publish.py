@@ -32,6 +32,7 @@ from digest.model import (
     Sighting,
     Signals,
     Subscriber,
+    as_share,
 )
 from digest.pipeline import listing
 from digest.store import editions, schema, subscribers
@@ -279,7 +280,7 @@ def paper(number: int) -> Paper:
 
 def edition(days_ago: int, *entries: tuple[int, Section]) -> Edition:
     at = NOW - timedelta(days=days_ago)
-    reasons = (Reason(interest="readers", term="readers", field="abstract", points=2_000),)
+    share = as_share(Reason(interest="readers", term="readers", field="abstract", points=2_000))
     return Edition(
         subscriber="me",
         local_date=at.date(),
@@ -291,7 +292,7 @@ def edition(days_ago: int, *entries: tuple[int, Section]) -> Edition:
                 paper=paper(number),
                 signals=Signals(),
                 points=2_000,
-                shares=(reasons,),
+                shares=(share,),
                 section=section,
             )
             for number, section in entries

@@ -5,7 +5,8 @@ from __future__ import annotations
 import email
 import os
 import re
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from email import policy
@@ -20,10 +21,10 @@ from lxml import html as lxml_html
 
 from digest import render
 from digest.errors import ConfigError, DeliveryError, TemplateError
-from digest.model import Edition, Entry, Message, Paper, Reason, Section, Signals
+from digest.model import Edition, Entry, Message, Paper, Reason, Section, Share, Signals, as_share
 from digest.render import inline, mime, templates, text, tried, view
 from digest.render.frame import cleaned
-from digest.render.reasons import Why, by_interest
+from digest.render.reasons import Why, total
 
 ROOT = Path(__file__).parent.parent
 TEMPLATES = ROOT / "templates"
@@ -66,6 +67,15 @@ REASONS = (
     Reason(interest="PEFT", term="LoRA", field="abstract", points=1_000),
     Reason(interest=None, term="trend", field=None, points=-40),
 )
+
+
+def by_interest(reasons: Iterable[Reason]) -> tuple[Share, ...]:
+    """Share reasons out by interest, the one with the most points first; a term without one stands alone."""
+    groups: defaultdict[str, list[Reason]] = defaultdict(list)
+    for reason in reasons:
+        groups[reason.interest or f"\0{reason.term}"].append(reason)
+    best_first = sorted(groups.values(), key=total, reverse=True)
+    return tuple(as_share(*group) for group in best_first)
 
 
 def edition(

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 
 from digest import pipeline, store
 from digest.errors import StoreError
-from digest.model import DeliveryState, Dump, Paper, Ranked, Reason, Sighting, Signals
+from digest.model import DeliveryState, Dump, Paper, Ranked, Reason, Sighting, Signals, as_share
 from digest.store import deliveries, editions, papers, schema, subscribers
 from digest.store.deliveries import Mark
 from tests.conftest import NOW, SEEDS
@@ -153,7 +153,7 @@ def compose(engine: store.Engine, *numbers: int, day: int = 21) -> set[int]:
     with store.writing(engine) as connection:
         subscribers.put_subscribers(connection, {"me": ("UTC 08:00 mon", NOW)})
         known = papers.by_id(connection, numbers)
-        why = (Reason(interest="I", term="t", field="title", points=1500),)
+        why = as_share(Reason(interest="I", term="t", field="title", points=1500))
         draft = editions.Draft(
             subscriber_id=subscribers.standings(connection)["me"].id,
             local_date=NOW.date().replace(day=day),

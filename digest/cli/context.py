@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import json
 import os
@@ -58,12 +59,19 @@ NOW = click.option(
 )
 
 
-def collect_seldom() -> None:
-    """Look for cycles of garbage less often: a pass makes millions of values, and next to none is in a cycle.
+_M_MMAP_THRESHOLD, _LARGE = -3, 256 * 1024  # bytes
 
-    With Python's own thresholds every seventh part of a pass went there.
+
+def tune_memory() -> None:
+    """Fit the handling of memory to a pass, which makes millions of values and some large arrays.
+
+    Next to none of the values is in a cycle, and with Python's own thresholds every seventh part of a pass went
+    into looking for them. Large blocks are given back as soon as they are free: by its own rule the GNU C library
+    would keep some 60 MB after a large batch (mallopt(3), M_MMAP_THRESHOLD); other libraries are left alone.
     """
     gc.set_threshold(50_000, 20, 100)
+    with suppress(AttributeError):
+        ctypes.CDLL(None).mallopt(_M_MMAP_THRESHOLD, _LARGE)
 
 
 class Context:
@@ -87,7 +95,7 @@ class Context:
         from digest import pipeline, render, store
         from digest.model import DeliveryState, Source
 
-        collect_seldom()
+        tune_memory()
         config = config or self.load()
         load_renderer = cache(partial(render.load, template_folders(config)))
         if renders:

@@ -239,7 +239,8 @@ def _compose_shard(
     except BaseException:
         batch.saved.clear()  # nobody knows which of them are: the next editions save their own
         raise
-    service.shelf.put(dict(islice(batch.saved.values(), before, None)))
+    new = islice(batch.saved.items(), before, None)
+    service.shelf.put({number: share for share, number in new})
     for standing, _ in plans:
         if standing.id in saved:
             outcomes[standing.id] = "editions"

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from digest.model import Interest, Ranked, Reason, Share
+from digest.model import Interest, Ranked, Reason, Share, as_share
 from digest.rank import score, similar
 from digest.rank.batch import Ints
 from digest.rank.corpus import Corpus
@@ -123,7 +123,7 @@ class Board:
         known = self._shares.get(place)
         if known is None:
             interest, points = self._of_row[row]
-            known = tuple(score.reasons(self.corpus, points, interest, column))
+            known = as_share(*score.reasons(self.corpus, points, interest, column))
             self._shares[place] = known
         return known
 
@@ -148,5 +148,8 @@ class Board:
         return found
 
     def _trend(self, points: int) -> Share:
-        reason = Reason(interest=None, term="trend", field=None, points=points)
-        return self._trends.setdefault(points, (reason,))
+        known = self._trends.get(points)
+        if known is None:
+            reason = Reason(interest=None, term="trend", field=None, points=points)
+            known = self._trends[points] = as_share(reason)
+        return known

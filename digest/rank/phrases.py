@@ -7,10 +7,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from digest.model import Interest
 from digest.rank.batch import Floats
 from digest.rank.corpus import Corpus
-from digest.rank.score import score
+from digest.rank.score import mentioning
 from digest.rank.text import Terms, terms, words
 
 LEAST_HITS = 2  # a phrase of one paper separates nothing
@@ -33,13 +32,7 @@ class Phrase(NamedTuple):
 
 def having(corpus: Corpus, keyword: str) -> set[int]:
     """Find the papers that have a keyword, as typed or in another form; their numbers in the store."""
-    points = score(corpus, Interest(name=keyword, keywords=(keyword,)))
-    return {
-        number
-        for part in points.parts
-        if part.field and part.term == keyword
-        for number in part.papers.tolist()
-    }
+    return set(mentioning(corpus, keyword).tolist())
 
 
 def telling(

@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -60,13 +59,25 @@ class _Term:
 _Keyword = tuple[_Term, ...]  # the keyword itself, then its single words
 
 
-class Part(NamedTuple):
+class _Part(NamedTuple):
     """One term of the sum, for the papers that have it."""
 
     term: str
     field: str | None
     papers: Ints
     points: Ints  # thousandths
+
+
+class _Terms(NamedTuple):
+    """The terms of the sum, paper by paper: those of paper i are bounds[i]:bounds[i + 1].
+
+    A board has thousands of them: in the smallest numbers that hold them they take a fifth.
+    """
+
+    named: tuple[tuple[str, str | None], ...]  # text and field of each part
+    bounds: npt.NDArray[np.int32]
+    part: npt.NDArray[np.unsignedinteger[Any]]
+    points: npt.NDArray[np.int32]  # thousandths
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,27 +87,16 @@ class Points:
     total: npt.NDArray[np.int32]  # thousandths; 0 for what is vetoed
     named: npt.NDArray[np.bool_]  # has it a keyword, an author or an organisation?
     vetoed: Ints  # papers
-    parts: tuple[Part, ...]
     centre: Floats  # the interest's place among the topics, unit length (or zero)
-
-    @cached_property
-    def _by_paper(self) -> tuple[Ints, Ints, Ints]:
-        papers = np.concatenate([part.papers for part in self.parts])
-        points = np.concatenate([part.points for part in self.parts])
-        part = np.repeat(np.arange(len(self.parts)), [len(part.papers) for part in self.parts])
-        some = np.flatnonzero(points)
-        papers, points, part = papers[some], points[some], part[some]
-        order = np.argsort(papers, kind="stable")
-        bounds = np.searchsorted(papers[order], np.arange(len(self.total) + 1))
-        return bounds, part[order], points[order]
+    _terms: _Terms
 
     def terms(self, paper: int) -> list[tuple[str, str | None, int]]:
         """The terms of one paper's points: text, field, thousandths; most points first."""
-        bounds, part, points = self._by_paper
+        names, bounds, part, points = self._terms
         sums: dict[tuple[str, str | None], int] = {}
         some = slice(bounds[paper], bounds[paper + 1])
         for number, value in zip(part[some].tolist(), points[some].tolist(), strict=True):
-            named = self.parts[number][:2]
+            named = names[number]
             sums[named] = sums.get(named, 0) + value
         found = [(*named, value) for named, value in sums.items()]
         return sorted(found, key=lambda each: (-each[2], each[0], each[1] or ""))
@@ -190,6 +190,12 @@ def _examples(corpus: Corpus, mentions: Floats) -> tuple[Floats, float]:
     return centre, total / (total + TRUST)
 
 
+def mentioning(corpus: Corpus, keyword: str) -> Ints:
+    """The papers that have a keyword, as typed or in another form."""
+    found = _keywords(corpus, Interest(name=keyword, keywords=(keyword,)))
+    return _mentions(corpus, found[0][0].forms).papers if found else np.zeros(0, dtype=np.int64)
+
+
 def having(corpus: Corpus, text: str) -> Ints:
     """The papers that have these words, as typed."""
     form = tuple(one for one, _ in keyword_terms(text, corpus.compounds))
@@ -217,9 +223,9 @@ def score(
     about = np.where(known, PASSING + (1 - PASSING) * agreement, 1.0)
     naming = [*_mentioning(counted, about), *_naming(corpus, interest)]
     near = np.flatnonzero(agreement)
-    related = Part(RELATED_WORDS, None, near, _thousandths(RELATED * agreement[near]))
+    related = _Part(RELATED_WORDS, None, near, _thousandths(RELATED * agreement[near]))
     costing = [
-        Part(f"not {text}", None, papers, np.full(len(papers), points))
+        _Part(f"not {text}", None, papers, np.full(len(papers), points))
         for text, points in interest.penalties
         for papers in [having(corpus, text)]
     ]
@@ -238,22 +244,36 @@ def score(
         wanted = {*interest.sources}
         elsewhere = [wanted.isdisjoint(listed.get(paper.id, ())) for paper in store.papers]
         total[np.array(elsewhere, dtype=np.bool_)] = 0
-    return Points(total.astype(np.int32), named & (total > 0), out, parts, centre)
+    terms = _by_paper(parts, number)
+    return Points(total.astype(np.int32), named & (total > 0), out, centre, terms)
 
 
-def _mentioning(counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats) -> Iterator[Part]:
+def _by_paper(parts: Sequence[_Part], number: int) -> _Terms:
+    papers = np.concatenate([each.papers for each in parts])
+    points = np.concatenate([each.points for each in parts]).astype(np.int32)
+    numbers = np.arange(len(parts), dtype=np.min_scalar_type(len(parts)))
+    part = np.repeat(numbers, [len(each.papers) for each in parts])
+    some = np.flatnonzero(points)
+    order = some[np.argsort(papers[some], kind="stable")]
+    bounds = np.searchsorted(papers[order], np.arange(number + 1)).astype(np.int32)
+    return _Terms(tuple([each[:2] for each in parts]), bounds, part[order], points[order])
+
+
+def _mentioning(
+    counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats
+) -> Iterator[_Part]:
     for term, (papers, title, abstract), factor in counted:
         factor = factor * about[papers]
-        yield Part(term.text, "title", papers, _thousandths(title * factor))
-        yield Part(term.text, "abstract", papers, _thousandths(abstract * factor))
+        yield _Part(term.text, "title", papers, _thousandths(title * factor))
+        yield _Part(term.text, "abstract", papers, _thousandths(abstract * factor))
 
 
-def _naming(corpus: Corpus, interest: Interest) -> Iterator[Part]:
+def _naming(corpus: Corpus, interest: Interest) -> Iterator[_Part]:
     for field, names in (("authors", interest.authors), ("organisation", interest.organisations)):
         for name in names:
             papers = people.named(corpus.store.papers, field, name)
             if papers:
-                yield Part(name, field, np.array(papers), np.full(len(papers), NAMED))
+                yield _Part(name, field, np.array(papers), np.full(len(papers), NAMED))
 
 
 def _thousandths(points: Floats) -> Ints:

@@ -19,15 +19,14 @@ from typing import Any, NamedTuple
 import jinja2
 from markupsafe import escape
 
-from digest.model import Edition, Entry, Paper, Section, Share, Signals
+from digest.model import Edition, Entry, Paper, Section, Share, Signals, reasons_of
 from digest.render import mime
 from digest.render.frame import Frame
 from digest.render.reasons import (
     REASONS,
     matched_words,
-    others,
+    rest,
     strongest,
-    total,
     why,
 )
 from digest.render.text import merged, spans
@@ -81,7 +80,6 @@ class _Told(NamedTuple):
     html: bytes
     marks: Sequence[_Mark]  #: in the HTML
     text_marks: Sequence[_Mark]
-    share: Share  #: kept, so that its `id` stays its own
 
 
 @dataclass(slots=True)
@@ -220,8 +218,8 @@ class _Shell:
     text: _Piece
     html: _Piece
     dense: bool  #: base64 would be smaller
-    told: dict[int, _Told]  #: by the `id` of the share, after others
-    first: dict[int, _Told]  #: as the first of a card
+    told: dict[Share, _Told]  #: after others
+    first: dict[Share, _Told]  #: as the first of a card
 
 
 class _Named(NamedTuple):
@@ -325,13 +323,13 @@ class _Pieces:
         for entry in entries:
             shell = self._shell(entry, frame.language, limit, served)
             known, shares = shell.told, entry.shares
-            told = [known.get(id(each)) or self._tell(shell, each) for each in shares[1:]]
+            told = [known.get(each) or self._tell(shell, each) for each in shares[1:]]
             for share in shares[:1]:
-                told.insert(0, shell.first.get(id(share)) or self._tell(shell, share, first=True))
+                told.insert(0, shell.first.get(share) or self._tell(shell, share, first=True))
             named = told
             if len(told) > REASONS + 1:
-                left = others(*map(total, shares[REASONS:]))
-                named = [*told[:REASONS], known.get(id(left)) or self._tell(shell, left)]
+                left = rest(shares)
+                named = [*told[:REASONS], known.get(left) or self._tell(shell, left)]
             own["why"] = b"".join([each.text for each in named])
             text = shell.text.filled(own)
             own["why"] = b"".join([each.html for each in named])
@@ -359,14 +357,15 @@ class _Pieces:
     def _tell(self, shell: _Shell, share: Share, *, first: bool = False) -> _Told:
         """Render a share in both parts, find what it marks, and keep it."""
         self._told += 1
-        words, shown = matched_words(share), why(share, first=first)
+        reasons = reasons_of(share)
+        words, shown = matched_words(reasons), why(reasons, first=first)
         text, html = (
             mime.encode("".join(template.root_render_func(context)))
             for template, context in self._whys
             if not context.vars.update(why=shown)
         )
-        told = _Told(text, html, shell.html.marks(words), shell.text.marks(words), share)
-        (shell.first if first else shell.told)[id(share)] = told
+        told = _Told(text, html, shell.html.marks(words), shell.text.marks(words))
+        (shell.first if first else shell.told)[share] = told
         return told
 
     def _shell(self, entry: Entry, language: str, limit: int, served: bool) -> _Shell:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import binascii
 import hashlib
 import re
-from collections.abc import Iterable
+from array import array
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from email.header import Header
 from email.utils import format_datetime, parseaddr
@@ -110,9 +111,9 @@ def _quoted(raw: bytes) -> bytes:
     return body if body.endswith(b"\n") else body + SOFT_BREAK
 
 
-def encode_with_places(characters: Iterable[str]) -> tuple[bytes, list[int]]:
+def encode_with_places(characters: Iterable[str]) -> tuple[bytes, Sequence[int]]:
     """The same for text that will be cut, and where each of its characters begins, and where the last ends."""
-    body, places = bytearray(), []
+    body, places = bytearray(), array("I")  # a list of numbers takes nine times as much
     column = 0
     for character in characters:
         encoded = _encoded_character(character)
@@ -122,7 +123,8 @@ def encode_with_places(characters: Iterable[str]) -> tuple[bytes, list[int]]:
         places.append(len(body))
         body += encoded
         column += len(encoded)
-    return bytes(body + SOFT_BREAK), [*places, len(body)]
+    places.append(len(body))
+    return bytes(body + SOFT_BREAK), places
 
 
 @lru_cache(maxsize=4_096)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from digest.model import Reason, Share
+from digest.model import Reason, Share, as_share, reasons_of
 from digest.render.text import clean, points
 
 REASONS = (
@@ -28,26 +27,18 @@ class Why:
     sign: str = "+"  #: between it and the one before: + or −
 
 
-def by_interest(reasons: Iterable[Reason]) -> tuple[Share, ...]:
-    """The reasons interest by interest, the one with the most points first; a term without one stands alone."""
-    groups: defaultdict[str, list[Reason]] = defaultdict(list)
-    for reason in reasons:
-        groups[reason.interest or f"\0{reason.term}"].append(reason)
-    return tuple(sorted(map(tuple, groups.values()), key=total, reverse=True))
-
-
 def named(shares: Sequence[Share]) -> Sequence[Share]:
     """The shares that a card names; the rest as one, so that none is lost."""
     if len(shares) <= REASONS + 1:  # the last takes no more room than "1 more"
         return shares
-    return [*shares[:REASONS], others(*map(total, shares[REASONS:]))]
+    return [*shares[:REASONS], rest(shares)]
 
 
-@lru_cache(maxsize=4_096)
-def others(*points: int) -> Share:
-    """What interests that are not named gave, as the reason of one."""
+def rest(shares: Sequence[Share]) -> Share:
+    """What the interests gave that a card does not name, as the reason of one."""
+    points = [total(reasons_of(share)) for share in shares[REASONS:]]
     name = f"{len(points)} more together"
-    return (Reason(interest=name, term="", field=None, points=sum(points)),)
+    return as_share(Reason(interest=name, term="", field=None, points=sum(points)))
 
 
 def total(reasons: Iterable[Reason]) -> int:
@@ -57,7 +48,8 @@ def total(reasons: Iterable[Reason]) -> int:
 
 def strongest(shares: Iterable[Share]) -> str:
     """The interest that gave the most points; empty where none did."""
-    return clean(next((share[0].interest for share in shares if share[0].interest), "")[:100])
+    names = (reasons_of(share)[0].interest for share in shares)
+    return clean(next(filter(None, names), "")[:100])
 
 
 def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
@@ -65,7 +57,7 @@ def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason.term for reason in reasons if reason.field))
 
 
-def why(reasons: Share, *, first: bool) -> Why:
+def why(reasons: Sequence[Reason], *, first: bool) -> Why:
     """The reasons of one interest as one; a term without an interest stands for itself."""
     terms: dict[str, None] = {}
     related = ""

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
-from digest.model import Edition, Entry, Paper, Reason, Section, Signals
+from digest.model import Edition, Entry, Paper, Reason, Section, Signals, as_share
 from digest.render.frame import Frame
 
 FULL = Entry(
@@ -26,11 +26,11 @@ FULL = Entry(
     before=Signals(upvotes=1, comments=2),
     points=1_000,
     shares=(
-        (
+        as_share(
             Reason(interest="Interest", term="title", field="title", points=700),
             Reason(interest="Interest", term="related words: one, two", field=None, points=200),
         ),
-        (Reason(interest=None, term="trend", field=None, points=100),),
+        as_share(Reason(interest=None, term="trend", field=None, points=100)),
     ),
 )
 BARE = Entry(paper=Paper(title="B", abstract="", author_count=7), signals=Signals(), points=0)

@@ -12,7 +12,7 @@ from urllib.parse import quote, urlsplit
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date, format_skeleton, format_time
 
-from digest.model import Edition, Entry, Paper, Section
+from digest.model import Edition, Entry, Paper, Section, reasons_of
 from digest.render.frame import Frame
 from digest.render.latex import readable
 from digest.render.reasons import Why, matched_words, named, strongest, why
@@ -204,7 +204,10 @@ def card(entry: Entry, frame: Frame, limit: int) -> Card:
         known,
         marked_title=mark(known.title, words),
         marked_abstract=mark(known.abstract, words),
-        why=tuple(why(share, first=not number) for number, share in enumerate(named(entry.shares))),
+        why=tuple(
+            why(reasons_of(share), first=not number)
+            for number, share in enumerate(named(entry.shares))
+        ),
         more_url=more,
         less_url=less,
     )

@@ -6,36 +6,29 @@ shares take 300 bytes as numbers, and 10,000 as text.
 
 from __future__ import annotations
 
-import json
 import struct
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
-from sys import intern
 from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from digest.model import Reason, Share
+from digest.model import Share
 from digest.store import numbers, schema
 
 _GATHERED = timedelta(hours=1)  # longer than anybody goes on with what was gathered
 
-#: The number of each share that is saved, by `id`; with the share itself, so that the id stays its own.
-Saved = dict[int, tuple[int, Share]]
+Saved = dict[Share, int]  #: the number of each share that is saved
 
 
 def save(
     connection: Connection, wanted: Iterable[Share], saved: Saved, made_at: datetime
 ) -> list[tuple[Any, ...]]:
     """Number the shares that are not saved yet; return the rows that save them."""
-    new = {id(share): share for share in wanted if id(share) not in saved}
+    new = dict.fromkeys([share for share in wanted if share not in saved])
     numbers = next_ids(connection, "share", len(new)) if new else ()
-    for number, (key, share) in zip(numbers, new.items(), strict=True):
-        saved[key] = number, share
-    return [
-        (number, made_at, written(share))
-        for number, share in zip(numbers, new.values(), strict=True)
-    ]
+    saved.update(zip(new, numbers, strict=True))
+    return [(number, made_at, share) for share, number in zip(new, numbers, strict=True)]
 
 
 def next_ids(connection: Connection, table: str, count: int) -> Sequence[int]:
@@ -49,23 +42,9 @@ def next_ids(connection: Connection, table: str, count: int) -> Sequence[int]:
     return sorted(connection.scalars(taken, {"count": count}))
 
 
-def written(share: Share) -> str:
-    """A share as text: its interest, then each reason."""
-    return json.dumps([share[0].interest, *[each[1:] for each in share]], ensure_ascii=False)
-
-
-def read(text: str) -> Share:
-    interest, *reasons = json.loads(text)
-    # A name is one value however often it stands there: there are many shares, and few names.
-    name = interest and intern(interest)
-    return tuple(
-        [Reason(name, intern(term), field and intern(field), part) for term, field, part in reasons]
-    )
-
-
 def pack(entries: Sequence[Sequence[Share]], saved: Saved) -> bytes:
     """Pack what each entry has: how many shares each, the smallest number, and the numbers above it."""
-    numbers = [saved[id(share)][0] for shares in entries for share in shares]
+    numbers = [saved[share] for shares in entries for share in shares]
     base = min(numbers, default=0)
     layout = f"<Q{len(entries)}H{len(numbers)}I"
     return struct.pack(layout, base, *map(len, entries), *[each - base for each in numbers])
@@ -85,7 +64,7 @@ def load(connection: Connection, numbers: Iterable[int]) -> dict[int, Share]:
     for start in range(0, len(wanted), 1_000):
         some = ",".join(map(str, wanted[start : start + 1_000]))
         rows = connection.exec_driver_sql(f"SELECT id, reasons FROM share WHERE id IN ({some})")  # noqa: S608 - numbers of ours
-        found.update((number, read(reasons)) for number, reasons in rows.all())
+        found.update((number, Share(told)) for number, told in rows)
     return found
 
 
