@@ -117,10 +117,13 @@ class Morning(NamedTuple):
 
 
 def populate(url: str, count: int) -> None:
-    """Keep the bench's people in a database."""
-    engine = store.connect(url)
+    """Keep the bench's papers and people in a database."""
+    engine, papers = store.connect(url), select.some_papers()
+    sightings = tuple(Sighting(place=f"line {n}", paper=p) for n, p in enumerate(papers, 1))
+    dump = Dump(source="bench", name="bench", content_hash="bench", sightings=sightings)
+    pipeline.ingest(engine, dump, NOW - timedelta(hours=1), label="bench")
     with store.writing(engine) as connection:
-        people(connection, select.some_interests(select.some_papers()), count)
+        people(connection, select.some_interests(papers), count)
     engine.dispose()
 
 
@@ -177,17 +180,13 @@ def naive(made: pipeline.Service, port: int, papers: Sequence[Any], ids: range) 
 
 def measured(kind: str, count: int) -> Morning:
     """Measure one morning on this kind of database."""
-    papers = select.some_papers()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         url = stack.enter_context(databases(folder))[kind]
         port = stack.enter_context(sink())
         made = replace(service(url, port, folder), url="https://digest.example.org", web=True)
         stack.callback(made.engine.dispose)
-        sightings = tuple(Sighting(place=f"line {n}", paper=p) for n, p in enumerate(papers, 1))
-        dump = Dump(source="bench", name="bench", content_hash="bench", sightings=sightings)
-        pipeline.ingest(made.engine, dump, NOW - timedelta(hours=1), label="bench")
-        in_another_process(populate, url, count)  # to make them up takes memory too
+        in_another_process(populate, url, count)  # to make all that up takes memory too
         spent, whole = morning(made, count)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
         with store.reading(made.engine) as connection:
@@ -201,7 +200,7 @@ def measured(kind: str, count: int) -> Morning:
             stored = connection.scalar(text(size))
         mail = render.message(made.renderer, first, replace(made.frame, recipient="a@example.org"))
         source = source_cpu(port, len(mail.content), SOURCE) / SOURCE
-        slow = naive(made, port, papers, range(newest - NAIVE + 1, newest + 1))
+        slow = naive(made, port, select.some_papers(), range(newest - NAIVE + 1, newest + 1))
         stored = stored or sum(each.stat().st_size for each in folder.glob("ledger.db*"))
     return Morning(
         {name: seconds / count for name, seconds in spent.items()},

@@ -156,10 +156,12 @@ class Reason(NamedTuple):
 Share = NewType("Share", str)
 
 
+_as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
 def as_share(*reasons: Reason) -> Share:
     """The reasons of one interest as JSON: its name, then term, field and points of each."""
-    written = [reasons[0].interest, *[reason[1:] for reason in reasons]]
-    return Share(json.dumps(written, ensure_ascii=False, separators=(",", ":")))
+    return Share(_as_json([reasons[0].interest, *[reason[1:] for reason in reasons]]))
 
 
 def reasons_of(share: Share) -> tuple[Reason, ...]:

@@ -283,20 +283,16 @@ def _thousandths(points: Floats) -> Ints:
 def reasons(corpus: Corpus, points: Points, interest: Interest, paper: int) -> list[Reason]:
     """Why this paper (its number in the store) has its points: they add up to its total times the weight."""
     found = []
-    before = 0
+    sum_ = rounded = 0
     for text, field, value in points.terms(paper):
+        sum_ += value
         # Rounded on the way, not each by itself, so that they add up.
-        part = weighed(before + value, interest.weight) - weighed(before, interest.weight)
-        before += value
+        before, rounded = rounded, round(sum_ * interest.weight)
         if field is None and text == RELATED_WORDS and value >= LEAST:
             text = f"{text}: {', '.join(_related(corpus, points.centre, paper))}"
-        if part:
-            found.append(Reason(interest=interest.name, term=text, field=field, points=part))
+        if rounded != before:
+            found.append(Reason(interest.name, text, field, rounded - before))
     return found
-
-
-def weighed(points: int, weight: float) -> int:
-    return round(points * weight)
 
 
 def _related(corpus: Corpus, centre: Floats, paper: int, most: int = 3) -> list[str]:

@@ -73,11 +73,12 @@ _Spans = Sequence[tuple[int, int]]
 _Mark = tuple[int, bytes]  # an atom of a piece, and what stands there instead
 
 
-class _Told(NamedTuple):
-    """A share as a card tells it. One tuple, since what is read of it waits for memory."""
+@dataclass(slots=True)
+class _Told:
+    """A share as a card tells it: hundreds of thousands are kept."""
 
-    text: bytes  #: its line, in the text
-    html: bytes
+    lines: bytes  #: what it says, in the text and then in the HTML
+    html: int  #: where the HTML begins
     marks: Sequence[_Mark]  #: in the HTML
     text_marks: Sequence[_Mark]
 
@@ -330,9 +331,9 @@ class _Pieces:
             if len(told) > REASONS + 1:
                 left = rest(shares)
                 named = [*told[:REASONS], known.get(left) or self._tell(shell, left)]
-            own["why"] = b"".join([each.text for each in named])
+            own["why"] = b"".join([each.lines[: each.html] for each in named])
             text = shell.text.filled(own)
-            own["why"] = b"".join([each.html for each in named])
+            own["why"] = b"".join([each.lines[each.html :] for each in named])
             html = shell.html.filled(own)
             for each in told:
                 if each.marks:
@@ -364,7 +365,7 @@ class _Pieces:
             for template, context in self._whys
             if not context.vars.update(why=shown)
         )
-        told = _Told(text, html, shell.html.marks(words), shell.text.marks(words))
+        told = _Told(text + html, len(text), shell.html.marks(words), shell.text.marks(words))
         (shell.first if first else shell.told)[share] = told
         return told
 
