@@ -54,9 +54,10 @@ def claim(
     limit: int = 10,
     now: datetime = NOW,
     without: Sequence[str] = (),
+    within: range | None = None,
 ) -> list[Delivery]:
     with store.writing(engine) as connection:
-        return deliveries.claim(connection, now, lease, limit, without)
+        return deliveries.claim(connection, now, lease, limit, without, within)
 
 
 def settle(engine: store.Engine, *marks: Mark, now: datetime = LATER) -> int:
@@ -121,6 +122,13 @@ def test_of_workers_that_save_the_same_editions_one_saves_each(engine: store.Eng
 
     assert list(range(1, 41)) == sorted(number for saved in found for number in saved)
     assert {"queued": 40} == states(engine)
+
+
+def test_a_claim_within_a_range_has_its_first_and_last_and_no_others(engine: store.Engine) -> None:
+    queued(engine, 6)
+
+    assert [2, 3, 4] == [each.edition_id for each in claim(engine, within=range(2, 5))]
+    assert [1, 5, 6] == [each.edition_id for each in claim(engine)]
 
 
 def test_the_first_of_two_drafts_for_one_day_is_saved(engine: store.Engine) -> None:
