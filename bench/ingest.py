@@ -19,7 +19,7 @@ from pathlib import Path
 from statistics import median
 
 from bench import SEEDS, cpu, report
-from bench.ranking import shared
+from bench.papers import shared
 from digest import pipeline, store
 from digest.model import Dump, Paper, Sighting
 from digest.sources import decompress, huggingface, parse_dump

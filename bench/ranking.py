@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import random
 import re
 import sqlite3
@@ -27,11 +26,10 @@ import Stemmer
 import tantivy
 from rank_bm25 import BM25Okapi
 
-from bench import SEEDS
-from digest import identity, rank
+from bench.papers import replay_papers, seed_papers, shared
+from digest import rank
 from digest.model import Interest, Paper
 from digest.rank.text import STOP_WORDS
-from digest.sources import read_dump
 
 corpus_constants = import_module("digest.rank.corpus")
 score_constants = import_module("digest.rank.score")
@@ -41,29 +39,9 @@ Figures = dict[str, float]
 Scores = Mapping[str, float]  # title → points; papers without points are left out
 
 
-def shared() -> Path | None:
-    """Find the folder of shared data; None where there is none."""
-    folder = os.environ.get("DIGEST_SHARED_DATA")
-    return Path(folder) if folder and Path(folder).is_dir() else None
-
-
 def profiles(folder: Path) -> dict[str, tuple[list[str], Grades]]:
     judged = json.loads((folder / "relevance" / "judgements.json").read_text())
     return {name: (each["keywords"], each["grades"]) for name, each in judged.items()}
-
-
-def seed_papers() -> list[Paper]:
-    seen = [s.paper for file in SEEDS for s in read_dump(file, "seeds").sightings]
-    return list(identity.diff(seen, {}).papers.values())
-
-
-def replay_papers(folder: Path) -> list[Paper]:
-    seen = [
-        s.paper
-        for file in sorted((folder / "replay").iterdir())
-        for s in read_dump(file, "r").sightings
-    ]
-    return list(identity.diff(seen, {}).papers.values())
 
 
 def ours(papers: Sequence[Paper], store: Sequence[Paper]) -> Callable[[list[str]], Scores]:

@@ -16,7 +16,7 @@ from datetime import UTC, datetime, timedelta
 import numpy as np
 
 from bench import report
-from bench.ranking import replay_papers, seed_papers, shared
+from bench.papers import replay_papers, seed_papers, shared
 from digest import rank
 from digest.model import Interest, Paper, Schedule, Subscriber
 from digest.rank.select import Shown, entries, select

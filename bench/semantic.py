@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from bench.ranking import Grades, Scores, ndcg, order, ours, profiles, seed_papers, shared
+from bench.papers import seed_papers, shared
+from bench.ranking import Grades, Scores, ndcg, order, ours, profiles
 from digest.model import Paper
 
 WEIGHTS = (0.0, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0)  # of the embeddings; ours is 1

@@ -152,10 +152,11 @@ class Reason(NamedTuple):
 
 #: What one interest gave a paper, or a term that belongs to none: its reasons, strongest first. Readers of a
 #: batch who have the interest share one value, so that what is made of it once serves them all. There are
-#: hundreds of thousands in a large batch: so it is text, as it is stored, a third of what its reasons would take.
+#: hundreds of thousands in a large batch: so it is text, as it is stored, half of what its reasons would take.
 Share = NewType("Share", str)
 
 
+_json = json.JSONDecoder()
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -166,8 +167,17 @@ def as_share(*reasons: Reason) -> Share:
 
 def reasons_of(share: Share) -> tuple[Reason, ...]:
     """The reasons of a share; ValueError where it is damaged."""
-    interest, *reasons = json.loads(share)
-    return tuple([Reason(interest, *reason) for reason in reasons])
+    try:
+        interest, first, *others = json.loads(share)
+        return tuple([Reason(interest, *each) for each in (first, *others)])
+    except (ValueError, TypeError):
+        raise ValueError("the reasons of a paper are damaged") from None
+
+
+def interest_of(share: Share) -> str | None:
+    """The interest of a share alone."""
+    name: str | None = _json.raw_decode(share, 1)[0]
+    return name
 
 
 def flattened(shares: Iterable[Share]) -> tuple[Reason, ...]:

@@ -21,9 +21,9 @@ from digest.deliver import Sender, outbox, write_atomically
 from digest.deliver.smtp import Server, smtp
 from digest.errors import DeliveryError
 from digest.http import Client
-from digest.model import DeliveryState, Message, Source, Subscriber
+from digest.model import DeliveryState, Message, Share, Source, Subscriber
 from digest.settings import load_subscribers
-from digest.store import deliveries, schema, suppressions
+from digest.store import deliveries, editions, schema, shares, suppressions
 from tests.conftest import NOW, ROOT, SEEDS
 from tests.hostile import Script, scripted
 from tests.one_reader import renderer
@@ -234,15 +234,27 @@ def test_a_greylisted_message_is_tried_again_later_with_the_same_bytes(
     assert [script.received[0]] * 2 == script.bodies
 
 
+@pytest.mark.parametrize(
+    ("entries", "told"),
+    [(b"oops", "the list of papers is damaged"), (None, "the reasons of a paper are damaged")],
+)
 def test_an_edition_that_cannot_be_rendered_costs_nobody_else_their_mail(
-    engine: store.Engine, tmp_path: Path
+    engine: store.Engine, tmp_path: Path, entries: bytes | None, told: str
 ) -> None:
+    oops = Share("oops")
     with scripted(RCPT=b"451 later\r\n") as script:
         run(engine, tmp_path, script)
         with store.writing(engine) as connection:  # nobody's doing, but it may happen
             row = connection.execute(schema.edition.select().limit(1)).one()._asdict()
-            bad = row | {"id": 99, "local_date": NOW.date() - timedelta(days=9), "entries": b"oops"}
-            connection.execute(schema.edition.insert(), bad)
+            papers = len(editions.unpack(row["entries"]))
+            bad = row | {"id": 99, "local_date": NOW.date() - timedelta(days=9)}
+            connection.execute(
+                schema.edition.insert(), bad | ({"entries": entries} if entries else {})
+            )
+            share = {"id": 9999, "made_at": NOW, "reasons": oops}
+            connection.execute(schema.share.insert(), share)
+            packed = shares.pack([[oops]] * papers, {oops: 9999})
+            connection.execute(schema.reason.insert(), {"edition_id": 99, "shares": packed})
             delivery = connection.execute(schema.delivery.select()).one()._asdict()
             connection.execute(schema.delivery.insert(), delivery | {"edition_id": 99})
         script.answers.clear()
@@ -250,7 +262,7 @@ def test_an_edition_that_cannot_be_rendered_costs_nobody_else_their_mail(
 
     assert 1 == outcome.sent
     assert 1 == len(script.received)
-    assert any("edition 99" in error for error in outcome.errors)
+    assert f"edition 99: {told}" in outcome.errors
 
 
 def test_a_long_outage_makes_no_message_wait_for_years(

@@ -7,7 +7,8 @@ import pytest
 from digest.model import Paper
 from digest.rank import fit, phrases
 from digest.rank.corpus import Corpus
-from digest.rank.phrases import Phrase, having, telling
+from digest.rank.phrases import Phrase, telling
+from digest.rank.score import mentioning
 
 WORDS = (
     "amber birch cedar dune ember fjord grove heath islet jetty kelp lagoon marsh nook orchard pond quarry ridge"
@@ -109,7 +110,7 @@ def test_a_phrase_that_stands_in_no_title_has_to_come_back(abstract: str, told: 
 def test_a_keyword_is_had_in_any_of_its_forms_and_not_by_its_single_words() -> None:
     titles = ("Lamp moths", "A lamp moth", "Moths without lamps", "Lamps")
     known, _, _ = corpus(*[(each, "") for each in titles])
-    found = {known.store.papers[number].title for number in having(known, "lamp moth")}
+    found = {known.store.papers[number].title for number in mentioning(known, "lamp moth")}
 
     assert found == {"Lamp moths", "A lamp moth"}
-    assert having(known, "nothing of this") == set()
+    assert mentioning(known, "nothing of this") == set()

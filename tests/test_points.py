@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import ranking
+from bench import papers as bench_papers
 from digest.model import Interest, Paper, Reason
 from digest.rank import Board, corpus, fit, rank, similar
 from digest.rank.corpus import weighted_counts
@@ -174,7 +174,7 @@ def told(reasons: list[Reason]) -> list[str]:
 
 
 def test_the_seeds_are_ranked_as_they_are_on_record_with_every_reason() -> None:
-    papers = ranking.seed_papers()
+    papers = bench_papers.seed_papers()
     known = fit(papers)
     lines: list[str] = []
     for interest in WANTED:
@@ -200,7 +200,7 @@ def test_the_seeds_are_ranked_as_they_are_on_record_with_every_reason() -> None:
 def test_a_large_store_learns_from_a_sample_and_finds_in_all(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    papers = ranking.seed_papers()
+    papers = bench_papers.seed_papers()
     monkeypatch.setattr(corpus, "FIT_PAPERS", 100)
     small = fit(papers)
     assert len(small.columns) < 3000

@@ -11,12 +11,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bench import papers as bench_papers
 from bench import ranking
 from digest.model import Interest, Paper, Ranked
 from digest.rank import Board, fit, rank, vetoes
 from digest.rank.people import is_author
 
-SEEDS = ranking.seed_papers()
+SEEDS = bench_papers.seed_papers()
 CORPUS = fit(SEEDS)
 MOE = Interest(name="Experts", keywords=("mixture of experts", "MoE", "expert routing"))
 
@@ -35,7 +36,7 @@ def titles(found: list[Paper], *keywords: str, exclude: tuple[str, ...] = ()) ->
 
 
 def test_the_ranking_beats_bm25_on_judged_papers() -> None:
-    folder = ranking.shared()
+    folder = bench_papers.shared()
     if folder is None:
         pytest.skip("DIGEST_SHARED_DATA is not set: no judgements to rank by")
     judged = ranking.profiles(folder)

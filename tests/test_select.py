@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bench import ranking
+from bench import papers as bench_papers
 from digest.model import Interest, Paper, Section, Subscriber, reasons_of
 from digest.rank import Board, fit, rank, select, similar
 from digest.rank import board as boards
@@ -23,7 +23,7 @@ from tests.test_edition import schedule
 
 SEEDS = [
     replace(paper, id=number, first_seen_at=NOW - timedelta(days=number % 20))
-    for number, paper in enumerate(ranking.seed_papers(), 1)
+    for number, paper in enumerate(bench_papers.seed_papers(), 1)
 ]
 WHOLE = Board(fit(SEEDS))
 for one, group in zip(WHOLE.papers, WHOLE.twins, strict=True):

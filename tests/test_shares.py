@@ -60,10 +60,10 @@ def test_a_pass_saves_a_share_once_however_many_transactions_it_takes(
 ) -> None:
     ingest(engine, dump("one", paper(1), paper(2)))
     compose(engine, 1)
-    share = as_share(Reason("I", "u", None, 3))
-    draft = editions.Draft(1, NOW.date(), NOW, 1, 9, 3, 0, "", [Ranked(PAPER, 3, (share,))], None)
     saved: shares.Saved = {}
     for day in (1, 2):
+        ranked = Ranked(PAPER, 3, (as_share(Reason("I", "u", None, 3)),))
+        draft = editions.Draft(1, NOW.date(), NOW, 1, 9, 3, 0, "", [ranked], None)
         with store.writing(engine) as connection:
             later = draft._replace(local_date=NOW.date() + timedelta(days=day))
             assert {1} == editions.save_editions(connection, [later], saved).keys()
@@ -85,6 +85,12 @@ def test_shares_are_forgotten_with_the_last_reasons_that_name_them(engine: store
 @given(some_reasons)
 def test_the_reasons_of_a_share_are_those_it_was_made_of(reasons: tuple[Reason, ...]) -> None:
     assert reasons == reasons_of(as_share(*reasons))
+
+
+@pytest.mark.parametrize("told", ["", "5", "null", '["I"]', '["I",1]', '["I",["t"]]'])
+def test_a_share_that_is_damaged_is_said_to_be(told: str) -> None:
+    with pytest.raises(ValueError, match="damaged"):
+        reasons_of(Share(told))
 
 
 @given(st.lists(st.lists(st.integers(2**40, 2**40 + 2**32 - 1), max_size=9), max_size=20))

@@ -23,7 +23,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bench import ranking
+from bench import papers as bench_papers
 from digest import pipeline, sources, store
 from digest.deliver import outbox
 from digest.errors import DumpError
@@ -132,7 +132,7 @@ def test_no_json_breaks_the_reader(answer: Any) -> None:
 
 
 def test_every_paper_of_the_real_answers_is_read() -> None:
-    folder = ranking.shared()
+    folder = bench_papers.shared()
     if folder is None:
         pytest.skip("DIGEST_SHARED_DATA is not set: no real answers to read")
     files = sorted((folder / "replay").iterdir())
@@ -749,7 +749,7 @@ def test_a_file_that_changed_just_now_is_looked_at_twice(
 def test_replaying_the_real_answers_stores_each_paper_once(
     engine: store.Engine, tmp_path: Path
 ) -> None:
-    folder = ranking.shared()
+    folder = bench_papers.shared()
     if folder is None:
         pytest.skip("DIGEST_SHARED_DATA is not set: no real answers to replay")
     files = sorted((folder / "replay").iterdir())

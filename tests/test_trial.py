@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from bench.ranking import seed_papers
+from bench.papers import seed_papers
 from digest import pipeline, rank, store
 from digest.errors import DigestError
 from digest.model import Interest, Paper
-from digest.rank.phrases import having, telling
+from digest.rank.phrases import telling
+from digest.rank.score import mentioning
 from tests.test_account import ME, ingest
 from tests.test_time import schedule, service, utc
 
@@ -153,7 +154,7 @@ def test_nothing_tells_equal_papers_apart() -> None:
 def test_a_keyword_is_found_in_all_its_forms(keyword: str, count: int) -> None:
     corpus = corpus_of("A mixture of experts (MoE) has a gate.", "MoE again", "Stones")
 
-    assert count == len(having(corpus, keyword))
+    assert count == len(mentioning(corpus, keyword))
 
 
 def test_the_seeds_suggest_words_of_the_field() -> None:

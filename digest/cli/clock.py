@@ -44,7 +44,6 @@ def serve(context: Context, web_only: bool) -> None:
     """
     from digest import schedule
 
-    _keep_little()
     with ExitStack() as opened:
         serving = Serving(context, does="pages and feeds alone" if web_only else "")
         opened.callback(serving.close)
@@ -233,17 +232,6 @@ class Serving:
             log.warning("%s", note)
         does = self._does or f"a tick every {config.schedule.tick}"
         log.info("%s, %s", count(people, "subscriber"), does)
-
-
-_M_ARENA_MAX = -8  # of glibc's mallopt
-
-
-def _keep_little() -> None:
-    """Let all threads share one heap: they take turns anyway, and each of its own keeps what it had."""
-    import ctypes
-
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
 
 
 def _give_back() -> None:

@@ -174,7 +174,8 @@ def _shown(
 def _paper(service: Service, entry: Entry, listed_at: datetime, length: int | None) -> FeedEntry:
     paper = entry.paper
     link = render.address(paper.link) or replace(paper, url=None).link or paper.search_link
-    interests = dict.fromkeys(reason.interest for reason in entry.reasons if reason.interest)
+    reasons = entry.reasons
+    interests = dict.fromkeys(reason.interest for reason in reasons if reason.interest)
     return FeedEntry(
         uid=paper.uid,
         title=render.readable(paper.title),
@@ -185,7 +186,7 @@ def _paper(service: Service, entry: Entry, listed_at: datetime, length: int | No
         categories=tuple(interests),
         section=entry.section,
         points=entry.points,
-        reasons=entry.reasons,
+        reasons=reasons,
     )
 
 

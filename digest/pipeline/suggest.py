@@ -13,7 +13,8 @@ from datetime import datetime
 from digest import rank, store
 from digest.model import Interest, Subscriber
 from digest.pipeline.service import Service
-from digest.rank.phrases import having, telling
+from digest.rank.phrases import telling
+from digest.rank.score import mentioning
 from digest.store import accounts, papers, subscribers
 
 _PHRASES = 2  # at most so many of a kind for each interest
@@ -96,7 +97,7 @@ def _keywords(marked: _Marked, interest: Interest, more: frozenset[int]) -> list
     found = []
     rest = marked.without(more)
     for phrase in telling(marked.corpus, more, rest, interest.keywords, least_share=0):
-        if having(marked.corpus, phrase.text) & marked.less:
+        if mentioning(marked.corpus, phrase.text) & marked.less:
             continue
         evidence = (
             f"in {phrase.inside} of {len(more)} papers marked more, in none of"
@@ -115,7 +116,7 @@ def _exclusions(
     found = []
     without = (*interest.keywords, *interest.exclude)
     for phrase in telling(marked.corpus, less, marked.without(less), without, least_share=0):
-        has = having(marked.corpus, phrase.text)
+        has = mentioning(marked.corpus, phrase.text)
         out, others = len(has & its - less), len(its - less)
         if has & marked.more or out > _TAKEN_OUT * others:
             continue
@@ -152,7 +153,7 @@ def _new_interest(marked: _Marked, ranked: set[int]) -> list[Proposal]:
     told = [
         phrase
         for phrase in telling(marked.corpus, lost, rest, least_share=0)
-        if not having(marked.corpus, phrase.text) & marked.less
+        if not mentioning(marked.corpus, phrase.text) & marked.less
     ][: _PHRASES + 1]
     if not told:
         return []

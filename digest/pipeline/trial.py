@@ -19,7 +19,8 @@ from digest.pipeline.compose import outlook
 from digest.pipeline.service import Service
 from digest.rank import select
 from digest.rank.batch import Ints
-from digest.rank.phrases import Phrase, having, telling
+from digest.rank.phrases import Phrase, telling
+from digest.rank.score import mentioning
 from digest.store import papers
 
 COMMON = 0.15  # a keyword in a larger share of all papers chooses little
@@ -195,7 +196,7 @@ def _matching(board: rank.Board, subscriber: Subscriber) -> dict[str, Ints]:
 
 def _tried(corpus: rank.Corpus, interest: Interest, matched: set[int]) -> Tried:
     count = len(corpus.store.papers)
-    has = {keyword: len(having(corpus, keyword)) for keyword in interest.keywords}
+    has = {keyword: len(mentioning(corpus, keyword)) for keyword in interest.keywords}
     told = telling(corpus, matched, set(range(count)) - matched, interest.keywords)
     return Tried(
         name=interest.name,

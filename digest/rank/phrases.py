@@ -9,7 +9,6 @@ import numpy as np
 
 from digest.rank.batch import Floats
 from digest.rank.corpus import Corpus
-from digest.rank.score import mentioning
 from digest.rank.text import Terms, terms, words
 
 LEAST_HITS = 2  # a phrase of one paper separates nothing
@@ -28,11 +27,6 @@ class Phrase(NamedTuple):
     inside: int  #: how many of them have it
     outside: int  #: how many of the rest have it
     z: float  #: log-odds ratio in standard errors
-
-
-def having(corpus: Corpus, keyword: str) -> set[int]:
-    """Find the papers that have a keyword, as typed or in another form; their numbers in the store."""
-    return set(mentioning(corpus, keyword).tolist())
 
 
 def telling(

@@ -74,7 +74,7 @@ class _Terms(NamedTuple):
     A board has thousands of them: in the smallest numbers that hold them they take a fifth.
     """
 
-    named: tuple[tuple[str, str | None], ...]  # text and field of each part
+    names: tuple[tuple[str, str | None], ...]  # text and field of each part
     bounds: npt.NDArray[np.int32]
     part: npt.NDArray[np.unsignedinteger[Any]]
     points: npt.NDArray[np.int32]  # thousandths
@@ -190,10 +190,10 @@ def _examples(corpus: Corpus, mentions: Floats) -> tuple[Floats, float]:
     return centre, total / (total + TRUST)
 
 
-def mentioning(corpus: Corpus, keyword: str) -> Ints:
-    """The papers that have a keyword, as typed or in another form."""
-    found = _keywords(corpus, Interest(name=keyword, keywords=(keyword,)))
-    return _mentions(corpus, found[0][0].forms).papers if found else np.zeros(0, dtype=np.int64)
+def mentioning(corpus: Corpus, keyword: str) -> set[int]:
+    """The papers (their numbers in the store) that have a keyword, as typed or in another form."""
+    form = tuple(one for one, _ in keyword_terms(keyword, corpus.compounds))
+    return {*_mentions(corpus, _forms(corpus, form)).papers.tolist()} if form else set()
 
 
 def having(corpus: Corpus, text: str) -> Ints:
@@ -221,7 +221,7 @@ def score(
         store.has_topics & centre.any()
     )  # else the store is too young to tell what a paper is about
     about = np.where(known, PASSING + (1 - PASSING) * agreement, 1.0)
-    naming = [*_mentioning(counted, about), *_naming(corpus, interest)]
+    naming = [*_keyword_parts(counted, about), *_name_parts(corpus, interest)]
     near = np.flatnonzero(agreement)
     related = _Part(RELATED_WORDS, None, near, _thousandths(RELATED * agreement[near]))
     costing = [
@@ -259,7 +259,7 @@ def _by_paper(parts: Sequence[_Part], number: int) -> _Terms:
     return _Terms(tuple([each[:2] for each in parts]), bounds, part[order], points[order])
 
 
-def _mentioning(
+def _keyword_parts(
     counted: Sequence[tuple[_Term, Mentions, Floats]], about: Floats
 ) -> Iterator[_Part]:
     for term, (papers, title, abstract), factor in counted:
@@ -268,7 +268,7 @@ def _mentioning(
         yield _Part(term.text, "abstract", papers, _thousandths(abstract * factor))
 
 
-def _naming(corpus: Corpus, interest: Interest) -> Iterator[_Part]:
+def _name_parts(corpus: Corpus, interest: Interest) -> Iterator[_Part]:
     for field, names in (("authors", interest.authors), ("organisation", interest.organisations)):
         for name in names:
             papers = people.named(corpus.store.papers, field, name)
@@ -283,15 +283,16 @@ def _thousandths(points: Floats) -> Ints:
 def reasons(corpus: Corpus, points: Points, interest: Interest, paper: int) -> list[Reason]:
     """Why this paper (its number in the store) has its points: they add up to its total times the weight."""
     found = []
-    sum_ = rounded = 0
+    so_far = rounded = 0
     for text, field, value in points.terms(paper):
-        sum_ += value
+        so_far += value
         # Rounded on the way, not each by itself, so that they add up.
-        before, rounded = rounded, round(sum_ * interest.weight)
+        before, rounded = rounded, round(so_far * interest.weight)
+        if rounded == before:
+            continue
         if field is None and text == RELATED_WORDS and value >= LEAST:
             text = f"{text}: {', '.join(_related(corpus, points.centre, paper))}"
-        if rounded != before:
-            found.append(Reason(interest.name, text, field, rounded - before))
+        found.append(Reason(interest.name, text, field, rounded - before))
     return found
 
 

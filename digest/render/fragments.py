@@ -22,13 +22,7 @@ from markupsafe import escape
 from digest.model import Edition, Entry, Paper, Section, Share, Signals, reasons_of
 from digest.render import mime
 from digest.render.frame import Frame
-from digest.render.reasons import (
-    REASONS,
-    matched_words,
-    rest,
-    strongest,
-    why,
-)
+from digest.render.reasons import REASONS, matched_words, rest, strongest, why
 from digest.render.text import merged, spans
 from digest.render.view import Card, Page, called, card, facts, page
 
@@ -78,7 +72,7 @@ class _Told:
     """A share as a card tells it: hundreds of thousands are kept."""
 
     lines: bytes  #: what it says, in the text and then in the HTML
-    html: int  #: where the HTML begins
+    html_at: int  #: where the HTML begins
     marks: Sequence[_Mark]  #: in the HTML
     text_marks: Sequence[_Mark]
 
@@ -331,9 +325,9 @@ class _Pieces:
             if len(told) > REASONS + 1:
                 left = rest(shares)
                 named = [*told[:REASONS], known.get(left) or self._tell(shell, left)]
-            own["why"] = b"".join([each.lines[: each.html] for each in named])
+            own["why"] = b"".join([each.lines[: each.html_at] for each in named])
             text = shell.text.filled(own)
-            own["why"] = b"".join([each.lines[each.html :] for each in named])
+            own["why"] = b"".join([each.lines[each.html_at :] for each in named])
             html = shell.html.filled(own)
             for each in told:
                 if each.marks:

@@ -25,10 +25,11 @@ def save(
     connection: Connection, wanted: Iterable[Share], saved: Saved, made_at: datetime
 ) -> list[tuple[Any, ...]]:
     """Number the shares that are not saved yet; return the rows that save them."""
-    new = dict.fromkeys([share for share in wanted if share not in saved])
-    numbers = next_ids(connection, "share", len(new)) if new else ()
-    saved.update(zip(new, numbers, strict=True))
-    return [(number, made_at, share) for share, number in zip(new, numbers, strict=True)]
+    new = dict.fromkeys(share for share in wanted if share not in saved)
+    ids = next_ids(connection, "share", len(new)) if new else ()
+    numbered = dict(zip(new, ids, strict=True))
+    saved |= numbered
+    return [(number, made_at, share) for share, number in numbered.items()]
 
 
 def next_ids(connection: Connection, table: str, count: int) -> Sequence[int]:
