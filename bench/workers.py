@@ -35,8 +35,7 @@ from sqlalchemy import create_engine, make_url, text
 from bench import report, select
 from bench.delivery import service
 from bench.morning import people
-from digest import pipeline, store, workers
-from digest.cli.context import tune_memory
+from digest import memory, pipeline, store, workers
 from digest.deliver import Answer, Kind, MayGo, Pace, Sender
 from digest.model import Dump, Message, Paper, Sighting
 from digest.store import deliveries
@@ -90,7 +89,7 @@ def ticking(url: str, folder: Path, readers: int, papers: Sequence[Paper]) -> pi
 
 def work(url: str, folder: Path) -> None:
     """What `digest worker --until-empty` does, in a process of its own."""
-    tune_memory()  # as the command line does
+    memory.tune()  # as the command line does
     made = installed(url, folder)
     workers.work(made.engine, lambda: made, until_empty=True)
     os._exit(0)  # what the parent had opened is the parent's

@@ -14,8 +14,8 @@ with `http`, `tokens`, `metrics`, `doctor` (what is wrong, and its cure), `galle
 (backups) beside them; none imports another. `pipeline` calls them in order: in one pass, or piece by piece as the jobs
 of `workers` ask for it. `schedule` ticks. `web` shows the pages, the feeds and the API, takes what people send, and
 reads interests by the rules of `settings`; `cli` reads all other `settings`, and alone prints or exits. `model` holds
-the values that travel, `facts` how the service is, `errors` what is told to people. `signals` ends a run well; at
-`crashpoints` tests end it badly.
+the values that travel, `facts` how the service is, `errors` what is told to people. `signals` ends a run well, and
+at `crashpoints` tests end it badly; `memory` keeps it small.
 """
 
 import os

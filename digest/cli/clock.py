@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from datetime import UTC, date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import click
 
+from digest import memory
 from digest.cli.context import Context, day, measured, subscriber, write_metrics
 from digest.cli.service import count, facts, summary
 from digest.errors import ConfigError, DigestError
@@ -190,7 +191,7 @@ class Serving:
             if line not in self._told:
                 log.warning("%s", line)
         self._told = told
-        _give_back()
+        memory.give_back()
 
     def _reload(self) -> None:
         """Read the configuration again where a file was edited; one that is wrong is not taken over."""
@@ -232,14 +233,6 @@ class Serving:
             log.warning("%s", note)
         does = self._does or f"a tick every {config.schedule.tick}"
         log.info("%s, %s", count(people, "subscriber"), does)
-
-
-def _give_back() -> None:
-    """Give freed memory back to the machine: a pass needs more than waiting does, and glibc keeps it."""
-    import ctypes
-
-    with suppress(OSError, AttributeError):  # another C library
-        ctypes.CDLL(None).malloc_trim(0)
 
 
 def _files(path: Path, config: Config) -> list[tuple[int, int, int] | None]:

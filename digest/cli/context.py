@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import secrets
@@ -58,27 +57,6 @@ NOW = click.option(
 )
 
 
-_M_ARENA_MAX, _M_MMAP_THRESHOLD = -8, -3  # of glibc's mallopt
-_LARGE = 256 * 1024  # bytes
-
-
-def tune_memory() -> None:
-    """Fit the handling of memory to a pass, which makes millions of values and some large arrays.
-
-    Next to none of the values is in a cycle, and with Python's own thresholds every seventh part of a pass went
-    into looking for them. All threads share one heap: they take turns anyway, and each of its own keeps what it
-    had. Large blocks are given back as soon as they are free: by glibc's own rule some 60 MB would stay after a
-    large batch. Other C libraries are left alone.
-    """
-    import ctypes
-
-    gc.set_threshold(50_000, 20, 100)
-    with suppress(OSError, AttributeError):
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_ARENA_MAX, 1)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGE)
-
-
 class Context:
     """What the commands share: where the configuration is, and what can be opened from it."""
 
@@ -97,10 +75,10 @@ class Context:
 
         Who ``renders`` is told what is wrong with a template before anything is done.
         """
-        from digest import pipeline, render, store
+        from digest import memory, pipeline, render, store
         from digest.model import DeliveryState, Source
 
-        tune_memory()
+        memory.tune()
         config = config or self.load()
         load_renderer = cache(partial(render.load, template_folders(config)))
         if renders:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 
+from digest import memory
 from digest.pipeline import archive
 from digest.pipeline.account import (
     FOR_EVER,
@@ -184,6 +185,8 @@ def run_pass(
     clock.lap("ingest")
     dumps = sum(not each.error for each in read)
     composed = compose(service, now, everyone=everyone, stopping=stopping)
+    if composed.subscribers:
+        memory.give_back()
     clock.lap("compose")
     back, unread = read_bounces(service, now)
     clock.lap("bounces")

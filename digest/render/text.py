@@ -104,7 +104,7 @@ def merged(spans: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
     return apart
 
 
-@lru_cache(maxsize=65_536)
+@lru_cache(maxsize=4_096)
 def spans(text: str, term: str) -> tuple[tuple[int, int], ...]:
     """Where a text has a term: first and past its last character."""
     finder, start = _finder(term)

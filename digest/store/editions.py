@@ -283,6 +283,7 @@ def clear_reasons(connection: Connection, before: datetime, limit: int = 1000) -
     return gone.rowcount
 
 
+_PAGE = 32  # shares that follow each other by number: a dictionary of all would take five times the room
 _OnShelf = tuple[Paper, Signals, Signals | None]  # how it stands, and how it stood when first seen
 
 
@@ -292,7 +293,8 @@ class Shelf:
     def __init__(self, papers: int = 5_000, shares: int = 400_000) -> None:
         self._most_papers, self._most_shares = papers, shares
         self._papers: dict[tuple[int, int], _OnShelf] = {}  # by dump and id
-        self._shares: dict[int, Share] = {}  # by number
+        self._pages: dict[int, list[Share | None]] = {}
+        self._on_pages = 0  # shares
 
     def papers(
         self, connection: Connection, dump_id: int, ids: Iterable[int]
@@ -313,21 +315,29 @@ class Shelf:
 
     def shares(self, connection: Connection, numbers: Sequence[int]) -> dict[int, Share]:
         """Load shares, by number, as far as they are not here."""
-        kept = self._shares
-        found = {number: kept[number] for number in numbers if number in kept}
+        pages = self._pages
+        found = {
+            number: share
+            for number in numbers
+            if (page := pages.get(number // _PAGE)) and (share := page[number % _PAGE])
+        }
         if len(found) < len(numbers) and (missing := set(numbers) - found.keys()):
             loaded = shares.load(connection, missing)
-            if len(kept) + len(loaded) > self._most_shares:
-                kept = self._shares = {}
-            kept |= loaded
+            self.put(loaded)
             found |= loaded
         return found
 
     def put(self, numbered: Mapping[int, Share]) -> None:
-        """Keep shares that were just saved, for whoever loads the editions that have them."""
-        if len(self._shares) + len(numbered) > self._most_shares:
-            self._shares = {}
-        self._shares |= numbered
+        """Keep shares, like those just saved, for whoever loads the editions that have them."""
+        if self._on_pages + len(numbered) > self._most_shares:
+            self._pages.clear()
+            self._on_pages = 0
+        for number, share in numbered.items():
+            page = self._pages.get(number // _PAGE)
+            if page is None:
+                page = self._pages[number // _PAGE] = [None] * _PAGE
+            page[number % _PAGE] = share
+        self._on_pages += len(numbered)
 
 
 def load_edition(connection: Connection, edition_id: int) -> Edition:
