@@ -156,7 +156,6 @@ class Reason(NamedTuple):
 Share = NewType("Share", str)
 
 
-_json = json.JSONDecoder()
 _as_json = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
@@ -172,12 +171,6 @@ def reasons_of(share: Share) -> tuple[Reason, ...]:
         return tuple([Reason(interest, *each) for each in (first, *others)])
     except (ValueError, TypeError):
         raise ValueError("the reasons of a paper are damaged") from None
-
-
-def interest_of(share: Share) -> str | None:
-    """The interest of a share alone."""
-    name: str | None = _json.raw_decode(share, 1)[0]
-    return name
 
 
 def flattened(shares: Iterable[Share]) -> tuple[Reason, ...]:

@@ -71,7 +71,7 @@ class _Part(NamedTuple):
 class _Terms(NamedTuple):
     """The terms of the sum, paper by paper: those of paper i are bounds[i]:bounds[i + 1].
 
-    A board has thousands of them: in the smallest numbers that hold them they take a fifth.
+    A board has thousands of them: in the smallest numbers that hold them they take a quarter.
     """
 
     names: tuple[tuple[str, str | None], ...]  # text and field of each part

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from digest.model import Reason, Share, as_share, interest_of, reasons_of
+from digest.model import Reason, Share, as_share, reasons_of
 from digest.render.text import clean, points
 
 REASONS = (
@@ -48,7 +48,8 @@ def total(reasons: Iterable[Reason]) -> int:
 
 def strongest(shares: Iterable[Share]) -> str:
     """The interest that gave the most points; empty where none did."""
-    return clean(next(filter(None, map(interest_of, shares)), "")[:100])
+    names = (reasons_of(share)[0].interest for share in shares)
+    return clean(next(filter(None, names), "")[:100])
 
 
 def matched_words(reasons: Iterable[Reason]) -> tuple[str, ...]:
